@@ -1,0 +1,23 @@
+"""The public names, section by section: the source of the API reference.
+
+A test keeps this list and the package's ``__all__`` the same.
+"""
+
+API_REFERENCE = [
+    {
+        "title": "Searches",
+        "text": "Drop-in replacements for scikit-learn's own searches. ``predict``, "
+        "``score`` and all other methods of those are inherited and not listed here.",
+        "names": ["sklearn_hpo.BayesSearchCV"],
+    },
+    {
+        "title": "Search spaces",
+        "text": "What a search understands by its ``param_distributions``, and the "
+        "distributions that SciPy does not have.",
+        "names": [
+            "sklearn_hpo.space.SearchSpace",
+            "sklearn_hpo.space.Column",
+            "sklearn_hpo.space.lograndint",
+        ],
+    },
+]

@@ -1,0 +1,73 @@
+"""Evaluation of one job: the only code of the project that runs in workers."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.base import clone
+
+from sklearn_hpo._sklearn_compat import fit_and_score
+from sklearn_hpo._trial import Job, Report
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What every job of a search shares; a worker gets it once.
+
+    Attributes
+    ----------
+    estimator : estimator object
+        Unfitted; never changed.
+    X : array-like of shape (n_samples, n_features)
+        Training data.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs) or None
+        Targets.
+    splits : list of (train, test)
+        Row numbers of each fold, drawn once.
+    scorer : callable
+        One scorer, or scikit-learn's holder of several.
+    fit_params, score_params : dict
+        Routed metadata, to be cut to the rows of the fold.
+    n_candidates : int
+        Upper bound of the number of candidates, for progress messages.
+    return_train_score : bool
+        Whether to score the training rows too.
+    error_score : float or "raise"
+        The score of a fit that fails.
+    verbose : int
+        As in scikit-learn.
+    """
+
+    estimator: Any
+    X: Any
+    y: Any
+    splits: list[tuple[Any, Any]]
+    scorer: Any
+    fit_params: dict[str, Any]
+    score_params: dict[str, Any]
+    n_candidates: int
+    return_train_score: bool = False
+    error_score: float | str = float("nan")
+    verbose: int = 0
+
+
+def evaluate(job: Job, problem: Problem) -> Report:
+    """Fit and score one candidate on one fold.
+
+    Parameters
+    ----------
+    job : Job
+        The candidate and the fold.
+    problem : Problem
+        What all jobs share.
+
+    Returns
+    -------
+    report : Report
+        Scores, times and error.
+    """
+    start = time.time()
+    train, test = problem.splits[job.fold]
+    result = fit_and_score(clone(problem.estimator), problem, train, test, job)
+    stop = job.events is not None and job.events.stop
+    return Report(job.trial, job.fold, result, start, time.time(), stop)

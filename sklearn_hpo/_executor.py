@@ -1,0 +1,263 @@
+"""Jobs on any joblib backend, one at a time: a slot is refilled as soon as it is free.
+
+`joblib.Parallel` draws its tasks ahead of the results. Here each job is handed to the
+backend by itself, through the methods that joblib asks of every backend, so that the
+choice of a candidate may depend on all results that are there.
+"""
+
+import mmap
+import os
+import pickle
+import queue
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from joblib.parallel import (
+    BatchedCalls,
+    LokyBackend,
+    MultiprocessingBackend,
+    Parallel,
+)
+
+from sklearn_hpo._sklearn_compat import configured
+
+try:
+    from joblib.externals import cloudpickle
+except ImportError:  # joblib >= 1.6 requires it instead of carrying it
+    import cloudpickle
+
+# Backends whose workers see the files of this machine.
+_LOCAL_PROCESSES = (LokyBackend, MultiprocessingBackend)
+
+
+class SequentialExecutor:
+    """Run each job in the calling thread when its result is asked for.
+
+    Parameters
+    ----------
+    function : callable
+        Called as ``function(job, shared)``.
+    shared : object
+        What all jobs share.
+    """
+
+    n_workers = 1
+    in_caller = True
+
+    def __init__(self, function: Callable[..., Any], shared: Any) -> None:
+        self._function = function
+        self._shared = shared
+        self._jobs: deque[Any] = deque()
+
+    @property
+    def n_running(self) -> int:
+        """Number of jobs submitted whose results have not been taken."""
+        return len(self._jobs)
+
+    def submit(self, job: Any) -> None:
+        """Take a job."""
+        self._jobs.append(job)
+
+    def next_result(self) -> Any:
+        """Run the oldest job and return its result."""
+        return self._function(self._jobs.popleft(), self._shared)
+
+    def abort(self) -> None:
+        """Drop the jobs that have not run."""
+        self._jobs.clear()
+
+
+class ParallelExecutor:
+    """Run jobs on a joblib backend that has been configured.
+
+    Parameters
+    ----------
+    function : callable
+        Importable by its name; called in a worker as ``function(job, shared)``.
+    shared : object
+        What all jobs share; local processes read it from one file, once.
+    parallel : joblib.Parallel
+        Inside its ``with`` block.
+    n_workers : int
+        Number of jobs that run side by side.
+    folder : Path
+        An empty folder that local processes may read.
+    """
+
+    in_caller = False
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        shared: Any,
+        parallel: Parallel,
+        n_workers: int,
+        folder: Path,
+    ) -> None:
+        self.n_workers = n_workers
+        self.n_running = 0
+        self._parallel = parallel
+        self._backend = parallel._backend
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        if isinstance(self._backend, _LOCAL_PROCESSES):
+            shared = SharedFile.write(shared, folder)
+        self._call = configured(partial(_call_with_shared, function))
+        self._shared = shared
+        self._pickle_cache: dict[Any, Any] = {}
+
+    def submit(self, job: Any) -> None:
+        """Hand one job to the backend."""
+        batch = BatchedCalls(
+            [(self._call, (job, self._shared), {})],
+            self._backend.get_nested_backend(),
+            self._enter_folder,
+            self._pickle_cache,
+        )
+        self._backend.submit(batch, callback=self._done.put)
+        self.n_running += 1
+
+    def _enter_folder(self) -> None:
+        # loky keeps large arrays inside a job in the folder of the Parallel that is
+        # named here, which is then deleted with it
+        workers = getattr(self._backend, "_workers", None)
+        if hasattr(workers, "_temp_folder_manager"):
+            workers._temp_folder_manager.set_current_context(self._parallel._id)
+
+    def next_result(self) -> Any:
+        """Wait for any job and return its result, or raise its error."""
+        out = self._done.get()
+        self.n_running -= 1
+        return self._backend.retrieve_result_callback(out)[0]
+
+    def abort(self) -> None:
+        """End the running jobs, where the backend can, and forget them."""
+        self._backend.abort_everything(ensure_ready=False)
+        self.n_running = 0
+
+
+@contextmanager
+def open_executor(
+    function: Callable[..., Any], shared: Any, n_jobs: int | None
+) -> Iterator[SequentialExecutor | ParallelExecutor]:
+    """Open an executor on the joblib backend that is active.
+
+    Parameters
+    ----------
+    function : callable
+        Importable by its name; called as ``function(job, shared)``.
+    shared : object
+        What all jobs share.
+    n_jobs : int or None
+        As in scikit-learn: None is 1 unless `joblib.parallel_config` says otherwise.
+
+    Yields
+    ------
+    executor : SequentialExecutor or ParallelExecutor
+        With ``submit``, ``next_result``, ``n_running``, ``n_workers`` and ``abort``.
+    """
+    with Parallel(n_jobs=n_jobs) as parallel:
+        n_workers = parallel._effective_n_jobs()
+        if n_workers == 1:
+            yield SequentialExecutor(function, shared)
+            return
+        folder = Path(tempfile.mkdtemp("", "sklearn_hpo_", _temp_root()))
+        executor = None
+        try:
+            executor = ParallelExecutor(function, shared, parallel, n_workers, folder)
+            parallel._backend.start_call()
+            yield executor
+        except BaseException:
+            if executor is not None and executor.n_running:
+                executor.abort()
+            raise
+        finally:
+            parallel._backend.stop_call()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temp_root() -> str | None:
+    return os.environ.get("JOBLIB_TEMP_FOLDER")
+
+
+def _call_with_shared(function: Callable[..., Any], job: Any, shared: Any) -> Any:
+    """Run a job in a worker."""
+    return function(job, shared.read() if isinstance(shared, SharedFile) else shared)
+
+
+class SharedFile:
+    """An object that local processes map from one file, however many jobs need it.
+
+    The arrays lie outside the pickle (protocol 5) and are mapped copy-on-write: they
+    take memory once on a machine and are writable as after any unpickling.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    ends : tuple of int
+        Where in the file the pickle and each of its buffers end, in bytes.
+    """
+
+    def __init__(self, path: str, ends: tuple[int, ...]) -> None:
+        self.path = path
+        self.ends = ends
+
+    @classmethod
+    def write(cls, shared: Any, folder: Path) -> "SharedFile":
+        """Write `shared` into `folder`.
+
+        Raises
+        ------
+        TypeError
+            If a part of `shared` can't be pickled; the message names the part.
+        """
+        buffers: list[pickle.PickleBuffer] = []
+        try:
+            head = cloudpickle.dumps(shared, 5, buffer_callback=buffers.append)
+        except Exception as error:
+            raise TypeError(_unpicklable_part(shared)) from error
+        path = folder / "shared"
+        ends = []
+        with path.open("wb") as file:
+            for part in (head, *(buffer.raw() for buffer in buffers)):
+                file.write(part)
+                ends.append(file.tell())
+                # arrays are faster, and some kernels safer, on aligned addresses
+                file.write(bytes(-file.tell() % 64))
+        return cls(str(path), tuple(ends))
+
+    def read(self) -> Any:
+        """Return the object; a process reads the file of a search once."""
+        return _read_shared(self.path, self.ends)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a name: the file is what workers share."""
+        return SharedFile, (self.path, self.ends)
+
+
+@lru_cache(maxsize=1)
+def _read_shared(path: str, ends: tuple[int, ...]) -> Any:
+    with Path(path).open("rb") as file:
+        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+    starts = [0, *(end + -end % 64 for end in ends)]
+    head, *buffers = (view[start:end] for start, end in zip(starts, ends, strict=False))
+    return pickle.loads(head, buffers=buffers)
+
+
+def _unpicklable_part(shared: Any) -> str:
+    for name, part in vars(shared).items():
+        try:
+            cloudpickle.dumps(part)
+        except Exception as error:
+            return (
+                f"The {name} of the search can't be sent to worker processes "
+                f"({type(error).__name__}: {error}). Use n_jobs=1, or threads: "
+                "joblib.parallel_config('threading')."
+            )
+    return "The search can't be sent to worker processes; use n_jobs=1."

@@ -1,0 +1,298 @@
+"""Maximise an acquisition over rows with continuous, ordered and categorical columns.
+
+A pool of candidates, spread over the cube and around good rows, gives the starts; a
+gradient climb over the continuous coordinates and an exchange of single discrete values
+alternate until neither gains.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.stats import qmc
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+MAX_LEVELS = 16  # ordered columns with more are climbed, then rounded
+STEP_SIZES = np.array([0.2, 0.05, 0.01])
+KEEP_CATEGORY = 0.7
+MAX_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The rows among which to maximise.
+
+    Parameters
+    ----------
+    snap : callable
+        Maps points of the unit cube (m, d) to valid rows, idempotently.
+    levels : tuple of ndarray or None
+        For each column its values, increasing; None if it has too many to list.
+    categorical : ndarray of shape (d,), bool
+        Columns without an order.
+    """
+
+    snap: Callable[[Array], Array]
+    levels: tuple[Array | None, ...]
+    categorical: Mask
+
+    def climbable(self) -> Mask:
+        """Return which columns a gradient can move: (d,), bool."""
+        few = [v is not None and len(v) <= MAX_LEVELS for v in self.levels]
+        return ~(self.categorical | np.array(few, dtype=bool))
+
+    def grid(self, limit: int) -> Array | None:
+        """Return every row if they are few, else None.
+
+        Parameters
+        ----------
+        limit : int
+            The largest product of the numbers of levels to enumerate.
+
+        Returns
+        -------
+        rows : ndarray of shape (m, d) or None
+            Without repetition.
+        """
+        levels = [v for v in self.levels if v is not None]
+        if len(levels) < len(self.levels):
+            return None
+        if np.prod([float(len(v)) for v in levels]) > limit:
+            return None
+        points = np.stack(np.meshgrid(*levels), axis=-1).reshape(-1, len(levels))
+        return np.unique(self.snap(points), axis=0)
+
+
+def untaken(rows: Array, taken: set[bytes]) -> Array:
+    """Return the rows whose bytes are not in `taken`.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, d)
+        Candidates.
+    taken : set of bytes
+        ``row.tobytes()`` of the rows to leave out.
+
+    Returns
+    -------
+    rows : ndarray of shape (k, d)
+        In the same order.
+    """
+    keep = [row.tobytes() not in taken for row in rows]
+    return rows if all(keep) else rows[keep]
+
+
+def spread(n: int, d: int, rng: np.random.Generator) -> Array:
+    """Return n well spread points of the unit cube: Sobol points, shifted at random.
+
+    Parameters
+    ----------
+    n : int
+        A power of two.
+    d : int
+        Dimensions.
+    rng : numpy.random.Generator
+        Draws the shift.
+
+    Returns
+    -------
+    points : ndarray of shape (n, d)
+        In [0, 1).
+    """
+    return (_sobol(n, d) + rng.random(d)) % 1.0
+
+
+_SOBOL: dict[tuple[int, int], Array] = {}
+
+
+def _sobol(n: int, d: int) -> Array:
+    if (n, d) not in _SOBOL:
+        sequence = qmc.Sobol(d, scramble=False)
+        _SOBOL[n, d] = sequence.random(n)
+    return _SOBOL[n, d]
+
+
+def perturb(
+    elite: Array, n: int, domain: Domain, rng: np.random.Generator
+) -> Array:
+    """Return points near good rows: random subsets of their coordinates are moved.
+
+    Parameters
+    ----------
+    elite : ndarray of shape (k, d)
+        The rows to start from.
+    n : int
+        Number of points.
+    domain : Domain
+        Kinds of the columns.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    points : ndarray of shape (n, d)
+        In the unit cube, not snapped; inactive coordinates are random.
+    """
+    k, d = elite.shape
+    points = elite[rng.integers(k, size=n)]
+    anywhere = rng.random((n, d))
+    points = np.where(np.isnan(points), anywhere, points)
+    moved = rng.random((n, d)) < rng.random((n, 1))
+    moved[np.arange(n), rng.integers(d, size=n)] = True
+    step = rng.choice(STEP_SIZES, size=(n, 1)) * rng.standard_normal((n, d))
+    near = np.clip(points + step, 0.0, 1.0)
+    switched = moved & (rng.random((n, d)) > KEEP_CATEGORY)
+    points = np.where(moved & ~domain.categorical, near, points)
+    return np.where(switched & domain.categorical, anywhere, points)
+
+
+def climb(
+    starts: Array,
+    value_and_gradient: Callable[[Array], tuple[Array, Array]],
+    columns: Mask,
+    max_iter: int = 20,
+) -> Array:
+    """Climb from all starts at once over some columns, by one L-BFGS-B on their sum.
+
+    Parameters
+    ----------
+    starts : ndarray of shape (k, d)
+        Rows.
+    value_and_gradient : callable
+        ``value_and_gradient(rows) -> (values (k,), gradients (k, d))``.
+    columns : ndarray of shape (d,), bool
+        The columns to move; NaN entries stay.
+    max_iter : int, default=20
+        Limit of iterations.
+
+    Returns
+    -------
+    rows : ndarray of shape (k, d)
+        Where the climbs ended, inside the unit cube, not snapped.
+    """
+    free = columns & ~np.isnan(starts)
+    if not free.any():
+        return starts
+    rows = starts.copy()
+
+    def loss(x: Array) -> tuple[float, Array]:
+        rows[free] = x
+        value, gradient = value_and_gradient(rows)
+        return -float(value.sum()), -gradient[free]
+
+    result = minimize(
+        loss,
+        starts[free],
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.broadcast_to([0.0, 1.0], (int(free.sum()), 2)),
+        options={"maxiter": max_iter, "ftol": 1e-6, "gtol": 1e-4},
+    )
+    rows[free] = result.x
+    return rows
+
+
+def neighbours(row: Array, domain: Domain, rng: np.random.Generator) -> Array:
+    """Return the valid rows that differ from a row in one discrete value.
+
+    Parameters
+    ----------
+    row : ndarray of shape (d,)
+        A valid row.
+    domain : Domain
+        All values of a column with few levels and of a categorical one are tried,
+        else the two next ones on either side.
+    rng : numpy.random.Generator
+        Draws the coordinates that a change of branch makes active.
+
+    Returns
+    -------
+    rows : ndarray of shape (m, d)
+        Valid rows.
+    """
+    filled = np.where(np.isnan(row), rng.random(len(row)), row)
+    out = [np.empty((0, len(row)))]
+    for j, levels in enumerate(domain.levels):
+        if levels is None or np.isnan(row[j]):
+            continue
+        here = int(np.searchsorted(levels, row[j]))
+        other = np.arange(len(levels))
+        if not domain.categorical[j] and len(levels) > MAX_LEVELS:
+            other = other[max(here - 2, 0) : here + 3]
+        other = other[other != here]
+        rows = np.tile(filled, (len(other), 1))
+        rows[:, j] = levels[other]
+        out.append(rows)
+    return domain.snap(np.concatenate(out))
+
+
+def maximise(
+    pool: Array,
+    value: Callable[[Array], Array],
+    value_and_gradient: Callable[[Array], tuple[Array, Array]],
+    domain: Domain,
+    taken: set[bytes],
+    rng: np.random.Generator,
+    n_starts: int = 4,
+) -> Array:
+    """Return the best valid row found that is not taken.
+
+    Parameters
+    ----------
+    pool : ndarray of shape (m, d), m > 0
+        Valid rows, none of them taken.
+    value : callable
+        ``value(rows) -> values``.
+    value_and_gradient : callable
+        ``value_and_gradient(rows) -> (values, gradients)``.
+    domain : Domain
+        The rows among which to maximise.
+    taken : set of bytes
+        Rows that must not be returned.
+    rng : numpy.random.Generator
+        Source of randomness.
+    n_starts : int, default=4
+        How many of the best of the pool to improve.
+
+    Returns
+    -------
+    row : ndarray of shape (d,)
+        At least as good as the best of the pool.
+    """
+    order = np.argsort(-value(pool), kind="stable")[:n_starts]
+    rows, columns = pool[order], domain.climbable()
+    for _ in range(MAX_ROUNDS):
+        end = domain.snap(climb(rows, value_and_gradient, columns))
+        rows, _ = _best_of(rows, [row[None] for row in end], value, taken)
+        around = [neighbours(row, domain, rng) for row in rows]
+        rows, exchanged = _best_of(rows, around, value, taken)
+        rows = rows[:1]
+        if not exchanged:
+            break
+    best: Array = rows[0]
+    return best
+
+
+def _best_of(
+    rows: Array,
+    rivals: list[Array],
+    value: Callable[[Array], Array],
+    taken: set[bytes],
+) -> tuple[Array, bool]:
+    """Replace every row by its best rival, if better; sort, best first.
+
+    The second result tells whether the first row was replaced.
+    """
+    everything = np.concatenate([rows, *rivals])
+    own = np.arange(len(rows))
+    owner = np.append(own, np.repeat(own, [len(rival) for rival in rivals]))
+    values = value(everything)
+    values[[row.tobytes() in taken for row in everything]] = -np.inf
+    order = np.argsort(-values, kind="stable")
+    winners = order[np.unique(owner[order], return_index=True)[1]]
+    winners = winners[np.argsort(-values[winners], kind="stable")]
+    return everything[winners], bool(winners[0] >= len(rows))

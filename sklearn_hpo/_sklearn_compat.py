@@ -1,0 +1,293 @@
+"""The only importer of private scikit-learn names, for every supported release.
+
+The functions below give scikit-learn's own search machinery one face from 1.6 to the
+newest release; a section for a release goes when support for older ones does.
+"""
+
+import copy
+import warnings
+from contextlib import contextmanager
+
+import sklearn
+from sklearn.base import _fit_context as fit_context
+from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._validation import (
+    _fit_and_score,
+    _insert_error_scores,
+    _warn_or_raise_about_fit_failures,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.fixes import parse_version
+from sklearn.utils.parallel import delayed
+from sklearn.utils.validation import _check_method_params as check_method_params
+
+__all__ = [
+    "BaseSearchCV",
+    "FitEvents",
+    "Interval",
+    "StrOptions",
+    "check_method_params",
+    "check_refit",
+    "close_scores",
+    "configured",
+    "fit_and_score",
+    "fit_context",
+    "format_results",
+    "get_scorers",
+    "route_fit_params",
+    "scorer_attribute",
+    "select_best_index",
+    "split_mismatch",
+]
+
+SKLEARN_VERSION = parse_version(sklearn.__version__)
+
+
+# Steps of BaseSearchCV.fit
+
+
+def get_scorers(search):
+    """Return the scorer, or the one object that holds several, and the refit metric."""
+    return search._get_scorers()
+
+
+def route_fit_params(search, params):
+    """Return the fit parameters by consumer: estimator, splitter, scorer."""
+    return search._get_routed_params_for_fit(params)
+
+
+def check_refit(search, scores):
+    """Raise if `refit` does not name one of several scores."""
+    search._check_refit_for_multimetric(scores)
+
+
+def scorer_attribute(scorers):
+    """Return what `scorer_` holds: a dict for several scorers."""
+    return scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
+
+
+def close_scores(results, scoring, error_score):
+    """Warn of failed fits, raise if all failed, give every failure its error score."""
+    _warn_or_raise_about_fit_failures(results, error_score)
+    if callable(scoring):
+        # only a fit that worked tells which names a callable's dict has
+        _insert_error_scores(results, error_score)
+
+
+def format_results(search, candidates, n_splits, results):
+    """Return `cv_results_` of candidates evaluated on every split."""
+    return search._format_results(candidates, n_splits, results)
+
+
+def select_best_index(search, refit_metric, results):
+    """Return the index of the best candidate by scikit-learn's rule."""
+    return search._select_best_index(search.refit, refit_metric, results)
+
+
+def split_mismatch(expected, got):
+    """Return scikit-learn's words for a splitter whose two methods disagree."""
+    verb = "return" if SKLEARN_VERSION >= parse_version("1.8") else "returned"
+    return (
+        f"cv.split and cv.get_n_splits {verb} inconsistent results. Expected "
+        f"{expected} splits, got {got}"
+    )
+
+
+# Evaluation
+
+
+def fit_and_score(estimator, problem, train, test, job):
+    """Fit a clone with a job's parameters on one split and score it.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A clone that may be changed.
+    problem : Problem
+        Data, scorer and settings.
+    train, test : ndarray of shape (n_train,), (n_test,)
+        Row numbers of the split.
+    job : Job
+        What to evaluate.
+
+    Returns
+    -------
+    result : dict
+        As scikit-learn's own evaluation returns it.
+    """
+    events = {} if job.events is None else job.events.arguments()
+    return _fit_and_score(
+        estimator,
+        problem.X,
+        problem.y,
+        scorer=problem.scorer,
+        train=train,
+        test=test,
+        verbose=problem.verbose,
+        parameters=job.params,
+        fit_params=problem.fit_params,
+        score_params=problem.score_params,
+        return_train_score=problem.return_train_score,
+        return_n_test_samples=True,
+        return_times=True,
+        split_progress=(job.fold, len(problem.splits)),
+        candidate_progress=(job.trial, problem.n_candidates),
+        error_score=problem.error_score,
+        **events,
+    )
+
+
+def configured(function):
+    """Return a picklable `function` that runs under today's config and warning filters.
+
+    Parameters
+    ----------
+    function : callable
+        A function that can be imported by its name.
+
+    Returns
+    -------
+    wrapped : callable
+        Same arguments, same result, in whichever process or thread it runs.
+    """
+    wrapped = delayed(function)()[0]
+    if SKLEARN_VERSION < parse_version("1.7"):
+        return wrapped.with_config(sklearn.get_config())
+    get_filters = getattr(warnings, "_get_filters", None)
+    filters = get_filters() if get_filters is not None else warnings.filters
+    return wrapped.with_config_and_warning_filters(sklearn.get_config(), filters)
+
+
+# Callbacks, scikit-learn >= 1.9
+
+
+class FitEvents:
+    """The tasks of one fit, as callbacks see them; silent before scikit-learn 1.9.
+
+    Parameters
+    ----------
+    search : SearchCV
+        The search that is being fitted.
+    X, y : array-like
+        What it is fitted on.
+    sample_weight : array-like of shape (n_samples,) or None
+        Announced with the data.
+    """
+
+    def __init__(self, search, X, y, sample_weight=None):
+        self._search = search
+        self._data = {"X": X, "y": y, "metadata": None}
+        if sample_weight is not None:
+            self._data["metadata"] = {"sample_weight": sample_weight}
+        self._root = None
+        if hasattr(search, "_init_callback_context"):
+            refits = search.refit is not False
+            self._root = search._init_callback_context(max_subtasks=1 + refits)
+            self._begin(self._root)
+
+    def _begin(self, context):
+        context.call_on_fit_task_begin(estimator=self._search, **self._data)
+
+    def _end(self, context):
+        context.call_on_fit_task_end(estimator=self._search, **self._data)
+
+    @property
+    def heard(self):
+        """Whether a callback listens to this search or to a part of its estimator."""
+        if self._root is None:
+            return False
+        parts = self._search.get_params(deep=True).values()
+        return any(hasattr(part, "_skl_callbacks") for part in (self._search, *parts))
+
+    @contextmanager
+    def searching(self, n_trials, n_splits, detach):
+        """Announce the search; yield a function from trial and fold to their events.
+
+        Parameters
+        ----------
+        n_trials, n_splits : int
+            Upper bound of the candidates, and the folds of each.
+        detach : bool
+            Whether the folds run in other processes or threads, which must not see
+            the tree of tasks grow while they pickle or change it.
+        """
+        if self._root is None:
+            yield None
+            return
+        context = self._root.subcontext(
+            task_name="search",
+            max_subtasks=n_trials * n_splits,
+            sequential_subtasks=False,
+        )
+        context.call_on_fit_task_begin(estimator=self._search)
+
+        def fold_events(trial, fold):
+            task = context.subcontext(
+                task_name="candidate-split-evaluation", task_id=trial * n_splits + fold
+            )
+            if not detach:
+                return FoldEvents(self._search, task)
+            caller = copy.copy(self._search)
+            del caller._callback_fit_ctx, caller._skl_callbacks_to_teardown
+            return FoldEvents(caller, _detached(task))
+
+        yield fold_events if self.heard else None
+        context.call_on_fit_task_end(estimator=self._search)
+
+    @contextmanager
+    def refitting(self, estimator):
+        """Announce the refit of `estimator`, with its callbacks in place."""
+        if self._root is None:
+            yield
+            return
+        context = self._root.subcontext(task_name="refit-with-best-params")
+        with context.propagate_callback_context(estimator):
+            self._begin(context)
+            yield
+        self._end(context)
+
+    def close(self):
+        """Announce the end of the fit."""
+        if self._root is not None:
+            self._end(self._root)
+
+
+class FoldEvents:
+    """The task of one fit on one fold; remembers whether a callback wants to stop.
+
+    scikit-learn's evaluation drops the callbacks' answer, so this stands in the
+    context's place and keeps it.
+    """
+
+    def __init__(self, caller, context):
+        self.caller = caller
+        self.context = context
+        self.stop = False
+
+    def arguments(self):
+        """Return what scikit-learn's evaluation takes."""
+        return {"caller": self.caller, "callback_ctx": self}
+
+    def propagate_callback_context(self, estimator):
+        """Lend the auto-propagated callbacks to `estimator`."""
+        return self.context.propagate_callback_context(estimator)
+
+    def call_on_fit_task_begin(self, **data):
+        """Announce the beginning of the fit."""
+        return self.context.call_on_fit_task_begin(**data)
+
+    def call_on_fit_task_end(self, **data):
+        """Announce the end of the fit and note the answer."""
+        self.stop = self.context.call_on_fit_task_end(**data)
+        return self.stop
+
+
+def _detached(context):
+    """Return a copy of `context` whose ancestors have no other children."""
+    twin = copy.copy(context)
+    twin._children_map = {}
+    if context.parent is not None:
+        twin.parent = _detached(context.parent)
+        twin.parent._children_map = {twin.task_id: twin}
+    return twin

@@ -1,0 +1,319 @@
+"""The study: where optimizer, scheduler, executor and evaluation meet."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
+from sklearn_hpo._trial import Job, Report, Trial
+from sklearn_hpo.optimizers import Optimizer
+from sklearn_hpo.schedulers import Scheduler
+from sklearn_hpo.space import SearchSpace
+
+# How many draws may repeat earlier candidates before a space counts as exhausted.
+_MAX_REDRAWS = 1000
+
+Status = Literal["complete", "failed", "incomplete"]
+
+
+@dataclass
+class Record:
+    """A trial and what has been reported of it.
+
+    Attributes
+    ----------
+    trial : Trial
+        The candidate.
+    reports : dict of int to Report
+        By fold.
+    score : float
+        Mean score once all folds are in, to be maximised; NaN before, or if it failed.
+    complete : bool
+        Whether all folds are in.
+    """
+
+    trial: Trial
+    reports: dict[int, Report] = field(default_factory=dict)
+    score: float = math.nan
+    complete: bool = False
+
+    @property
+    def status(self) -> Status:
+        """Whether the trial gave a score, failed, or never ended."""
+        if not self.complete:
+            return "incomplete"
+        return "complete" if math.isfinite(self.score) else "failed"
+
+    @property
+    def fit_seconds(self) -> float:
+        """Mean seconds of a fit."""
+        times = [report.result["fit_time"] for report in self.reports.values()]
+        return sum(times) / len(times)
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds from the start of the first fold to the end of the last."""
+        reports = self.reports.values()
+        return max(r.end for r in reports) - min(r.start for r in reports)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a study ends before its scheduler does.
+
+    Attributes
+    ----------
+    deadline : float
+        Moment on the monotonic clock, in seconds, by which the refit must be over.
+    refit_factor : float
+        Seconds of the refit for a second of fitting one fold; 0 without a refit.
+    n_iter_no_change : int or None
+        End after so many trials in a row that do not improve the best score.
+    tol : float
+        The least rise of the best score that counts as an improvement.
+    """
+
+    deadline: float = math.inf
+    refit_factor: float = 0.0
+    n_iter_no_change: int | None = None
+    tol: float = 0.0
+
+
+class Study:
+    """Run trials until the scheduler, a limit or the user says stop.
+
+    Trial ``t`` is proposed knowing exactly the trials up to ``t - max_concurrent``, in
+    that order, whether or not later ones have ended: the outcome does not depend on
+    timing. With ``deterministic=False`` it knows every trial that has ended.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        Where the candidates lie.
+    optimizer : Optimizer
+        Proposes them.
+    scheduler : Scheduler
+        Says how many, and how far each may run.
+    seed : int
+        Of the optimizer and of the draws that replace repeated candidates.
+    n_splits : int
+        Number of folds of each candidate.
+    score_of : callable
+        From the list of a trial's results to the score that is maximised.
+    first : sequence of dict
+        Candidates that come before the optimizer's own. One that repeats another is
+        not evaluated again.
+    max_concurrent : int
+        How many trials may be under way.
+    deterministic : bool
+        Whether the outcome may not depend on timing.
+    limits : Limits
+        When to end early.
+    fold_events : callable or None
+        From trial and fold numbers to the events of that job.
+    announce : callable or None
+        Called with this study after each trial, in the order of their ends.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        optimizer: Optimizer,
+        scheduler: Scheduler,
+        *,
+        seed: int,
+        n_splits: int,
+        score_of: Callable[[list[dict[str, Any]]], float],
+        first: Sequence[dict[str, Any]] = (),
+        max_concurrent: int = 1,
+        deterministic: bool = True,
+        limits: Limits = Limits(),
+        fold_events: Callable[[int, int], Any] | None = None,
+        announce: Callable[["Study", Record], None] | None = None,
+    ) -> None:
+        self.space = space
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.seed = seed
+        self.n_splits = n_splits
+        self.score_of = score_of
+        self.first = first
+        self._first = iter(first)
+        self.max_concurrent = max_concurrent
+        self.deterministic = deterministic
+        self.limits = limits
+        self.fold_events = fold_events
+        self.announce = announce
+        self.records: list[Record] = []
+        self.ended: list[Record] = []
+        self.interrupted = False
+        self._told: list[Record] = []
+        self._seen: set[Hashable] = set()
+        self._jobs: deque[Job] = deque()
+        self._closed = False
+
+    @property
+    def listed(self) -> list[Record]:
+        """The trials in the order of proposals, repeats among `first` repeated."""
+        by_key = {self.space.key(r.trial.params): r for r in self.records}
+        keys = [self.space.key(params) for params in self.first]
+        first = [by_key[key] for key in keys if key in by_key]
+        return first + self.records[len(set(keys)) :]
+
+    @property
+    def best(self) -> Record | None:
+        """The first trial with the highest score so far."""
+        return max(
+            (record for record in self.ended if record.status == "complete"),
+            key=lambda record: (record.score, -record.trial.number),
+            default=None,
+        )
+
+    def run(self, executor: SequentialExecutor | ParallelExecutor) -> None:
+        """Run to the end; an interrupt ends it early with what is done.
+
+        Parameters
+        ----------
+        executor : SequentialExecutor or ParallelExecutor
+            Runs the jobs.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it came before any trial was complete.
+        """
+        self.optimizer.start(self.space, self.seed)
+        try:
+            while self._fill(executor):
+                self._receive(executor.next_result())
+        except KeyboardInterrupt:
+            executor.abort()
+            if not self.ended:
+                raise
+            self.interrupted = True
+
+    def _fill(self, executor: SequentialExecutor | ParallelExecutor) -> bool:
+        """Keep the workers busy; return whether any job is under way."""
+        while executor.n_running < executor.n_workers:
+            if not self._jobs and not self._propose():
+                break
+            executor.submit(self._jobs.popleft())
+        return executor.n_running > 0
+
+    def _propose(self) -> bool:
+        """Start one more trial if that may be."""
+        number = len(self.records)
+        if self._closed or not self._may_start(number):
+            return False
+        started = time.perf_counter()
+        self._tell(self._known_to(number))
+        if self._must_end() or (work := self.scheduler.next()) is None:
+            self._closed = True
+            return False
+        found = self._next_candidate()
+        if found is None:
+            self._closed = True
+            return False
+        params, row = found
+        seconds = time.perf_counter() - started
+        self.records.append(Record(Trial(number, params, row, work.budget, seconds)))
+        for fold in range(self.n_splits):
+            events = self.fold_events(number, fold) if self.fold_events else None
+            self._jobs.append(Job(number, fold, params, events))
+        return True
+
+    def _may_start(self, number: int) -> bool:
+        if self.deterministic:
+            return all(record.complete for record in self._known_to(number))
+        return number - len(self.ended) < self.max_concurrent
+
+    def _known_to(self, number: int) -> list[Record]:
+        """Return the trials that the proposal of trial `number` knows, not yet told."""
+        if not self.deterministic:
+            return self.ended[len(self._told) :]
+        return self.records[len(self._told) : max(0, number - self.max_concurrent + 1)]
+
+    def _tell(self, records: list[Record]) -> None:
+        if not records:
+            return
+        self._told.extend(records)
+        self.optimizer.tell(
+            np.array([record.trial.row for record in records]),
+            -np.array([record.score for record in records]),
+            np.array([record.trial.budget for record in records]),
+        )
+
+    def _must_end(self) -> bool:
+        return self._out_of_time() or self._stagnates()
+
+    def _out_of_time(self) -> bool:
+        if not self.ended or math.isinf(self.limits.deadline):
+            return False
+        trial = float(np.median([record.seconds for record in self.ended]))
+        model = self.best or self.ended[-1]
+        refit = self.limits.refit_factor * model.fit_seconds
+        return time.monotonic() + trial + refit > self.limits.deadline
+
+    def _stagnates(self) -> bool:
+        patience = self.limits.n_iter_no_change
+        if patience is None or len(self._told) <= patience:
+            return False
+        scores = np.array([record.score for record in self._told])
+        scores[~np.isfinite(scores)] = -np.inf
+        before, after = scores[:-patience].max(), scores[-patience:].max()
+        return bool(after <= before + self.limits.tol) and before > -np.inf
+
+    def _next_candidate(self) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
+        """Return a candidate that is new, or None if the space has no more."""
+        for params in self._first:
+            if self._is_new(params):
+                return params, self.space.encode(params)
+        if len(self._seen) >= self.space.size:
+            return None
+        told = {record.trial.number for record in self._told}
+        pending = [r.trial.row for r in self.records if r.trial.number not in told]
+        rows = np.array(pending).reshape(len(pending), self.space.n_columns)
+        row = self.optimizer.ask(1, rows)[0]
+        for row in self._with_redraws(row):
+            params = self.space.decode(row)
+            if self._is_new(params):
+                return params, row
+        if math.isinf(self.space.size):
+            return None
+        params = next(filter(self._is_new, self.space))
+        return params, self.space.encode(params)
+
+    def _with_redraws(self, row: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+        yield row
+        # a stream of its own: proposals count from 0, redraws carry a third number
+        rng = np.random.default_rng([self.seed, len(self.records), 1])
+        for _ in range(_MAX_REDRAWS):
+            yield self.space.sample(1, rng)[0]
+
+    def _is_new(self, params: dict[str, Any]) -> bool:
+        key = self.space.key(params)
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+    def _receive(self, report: Report) -> None:
+        record = self.records[report.trial]
+        record.reports[report.fold] = report
+        if report.stop:
+            self._closed = True
+        if len(record.reports) < self.n_splits:
+            return
+        results = [record.reports[fold].result for fold in range(self.n_splits)]
+        record.score = self.score_of(results)
+        record.complete = True
+        self.ended.append(record)
+        self.scheduler.report(report.trial, record.trial.budget, record.score)
+        if self.announce:
+            self.announce(self, record)

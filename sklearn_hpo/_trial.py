@@ -1,0 +1,80 @@
+"""What crosses the layers: frozen, picklable, and free of the search."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate.
+
+    Attributes
+    ----------
+    number : int
+        Place in the order of proposals, from 0.
+    params : dict
+        Parameter names and values, as the estimator takes them.
+    row : ndarray of shape (n_columns,)
+        The candidate as a row of the space.
+    budget : float
+        The share of the full budget that it may use, in (0, 1].
+    proposal_time : float
+        Seconds that its proposal took.
+    """
+
+    number: int
+    params: dict[str, Any]
+    row: NDArray[np.float64]
+    budget: float = 1.0
+    proposal_time: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One candidate on one fold at one budget: the unit that a worker runs.
+
+    Attributes
+    ----------
+    trial : int
+        Number of the trial.
+    fold : int
+        Place in the list of splits.
+    params : dict
+        Parameters of the trial.
+    events : object or None
+        Callback context of this fold, if anyone listens.
+    """
+
+    trial: int
+    fold: int
+    params: dict[str, Any]
+    events: Any = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a job.
+
+    Attributes
+    ----------
+    trial : int
+        Number of the trial.
+    fold : int
+        Place in the list of splits.
+    result : dict
+        Scores, times (in seconds) and error as scikit-learn's evaluation returns them.
+    start, end : float
+        Wall-clock times, in seconds since the epoch.
+    stop : bool
+        Whether a callback asked the search to stop.
+    """
+
+    trial: int
+    fold: int
+    result: dict[str, Any]
+    start: float
+    end: float
+    stop: bool = False

@@ -1,0 +1,84 @@
+"""The interface of everything that proposes candidates: ask and tell."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_hpo.space import SearchSpace
+
+Rows = NDArray[np.float64]
+
+
+class Optimizer(ABC):
+    """Proposes rows of a search space from the losses of earlier rows.
+
+    Losses are minimised. An optimizer knows rows, losses and budgets; it never sees
+    the search, the estimator or the data.
+    """
+
+    def start(self, space: SearchSpace, seed: int) -> None:
+        """Begin a study on `space` and forget every earlier one.
+
+        Parameters
+        ----------
+        space : SearchSpace
+            What the rows mean.
+        seed : int
+            Non-negative; proposal number ``t`` draws from ``default_rng([seed, t])``.
+        """
+        self.space = space
+        self.seed = seed
+        self.rows = np.empty((0, space.n_columns))
+        self.losses = np.empty(0)
+        self.budgets = np.empty(0)
+
+    @abstractmethod
+    def ask(self, n: int, pending: Rows) -> Rows:
+        """Propose rows; nothing that a later call can observe changes.
+
+        Parameters
+        ----------
+        n : int
+            How many rows to propose.
+        pending : ndarray of shape (n_pending, n_columns)
+            Rows proposed earlier whose losses have not been told yet.
+
+        Returns
+        -------
+        rows : ndarray of shape (n, n_columns)
+            Canonical rows of the space.
+        """
+
+    def tell(
+        self, rows: Rows, losses: NDArray[np.float64], budgets: NDArray[np.float64]
+    ) -> None:
+        """Learn the losses of evaluated rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, n_columns)
+            What was evaluated.
+        losses : ndarray of shape (m,)
+            To be minimised; NaN for a candidate that failed.
+        budgets : ndarray of shape (m,)
+            The share of the full budget that each loss was measured with, in (0, 1].
+        """
+        self.rows = np.vstack([self.rows, rows])
+        self.losses = np.append(self.losses, losses)
+        self.budgets = np.append(self.budgets, budgets)
+
+    def trial_rng(self, n_pending: int) -> np.random.Generator:
+        """Return the generator of the next proposal: counter-based, so replay repeats.
+
+        Parameters
+        ----------
+        n_pending : int
+            Number of rows proposed and not yet told.
+
+        Returns
+        -------
+        rng : numpy.random.Generator
+            Seeded with the seed of the study and the number of the proposal.
+        """
+        return np.random.default_rng([self.seed, len(self.losses) + n_pending])

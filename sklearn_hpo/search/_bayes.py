@@ -1,0 +1,237 @@
+"""BayesSearchCV: few, well-chosen candidates."""
+
+import numbers
+
+import numpy as np
+
+from sklearn_hpo._sklearn_compat import Interval, StrOptions
+from sklearn_hpo.optimizers import BayesianOptimizer, RandomOptimizer
+from sklearn_hpo.schedulers import FullBudget
+from sklearn_hpo.search._base import SearchCV
+
+
+class BayesSearchCV(SearchCV):
+    """Bayesian search with cross-validation, in the place of ``GridSearchCV``.
+
+    A Gaussian process learns from the candidates evaluated so far where the score is
+    likely to rise, and proposes the next one there [1]_ [2]_. Everything around the
+    choice of candidates is scikit-learn's: ``fit``, ``predict``, ``cv_results_``,
+    ``best_estimator_``, metadata routing, callbacks, nested cross-validation.
+
+    If the space has no more points than `n_iter`, all of them are evaluated, in the
+    order of ``ParameterGrid``. No candidate is evaluated twice.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : estimator object
+        What is tuned. It needs a ``score`` method unless `scoring` is given. It is
+        cloned, never changed.
+    param_distributions : dict or list of dict
+        From parameter names to lists of choices or distributions, as for
+        ``GridSearchCV`` and ``RandomizedSearchCV``. A list holds any Python objects; one
+        of sorted numbers is searched as an ordered scale. A distribution is a frozen
+        one of ``scipy.stats`` or any object with an ``rvs`` method; its quantiles are
+        the scale of the search, so a log-uniform one is searched on a log scale. Of a
+        list of dicts, each candidate uses one dict.
+    n_iter : int, default=50
+        Number of candidates.
+    surrogate : {"auto", "gp", "random"}, default="auto"
+        What proposes the candidates: a Gaussian process (``"gp"`` and, today, always
+        ``"auto"``), or independent draws, as in ``RandomizedSearchCV``.
+    n_initial_points : int or "auto", default="auto"
+        Number of candidates from a space-filling design (scrambled Sobol points) before
+        the surrogate takes over. ``"auto"`` is the number of columns of the space plus
+        2, at least 4, at most a quarter of `n_iter`.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
+        that `refit` names guides the search; if it names none, the first.
+    n_jobs : int or None, default=None
+        Number of fits side by side, on the joblib backend that is active. None is 1
+        unless ``joblib.parallel_config`` says otherwise; -1 is all processors.
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate on all data at the end. With several scores,
+        the name of the one that chooses it; a callable gets ``cv_results_`` and
+        returns the index of the best.
+    cv : int, splitter, iterable or None, default=None
+        The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
+        They are drawn once, so all candidates meet the same ones.
+    verbose : int, default=0
+        1 writes the number of fits and each new best score, 2 each candidate and the
+        time of each fit, 3 the scores of each fit too, 10 the beginning of each fit.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Accepted for the sake of scikit-learn's signature, without effect: a fit is
+        sent to a worker only when one is free.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the candidates. With an int, each ``fit`` gives the same result.
+    error_score : "raise" or float, default=nan
+        Score of a fit that fails. A candidate with a score that is not finite counts
+        as worse than all others and is never repeated. "raise" ends the search with
+        the error of the fit.
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` holds scores on the training folds.
+    points_to_evaluate : list of dict, "default" or None, default=None
+        Candidates to evaluate before all others, counted in `n_iter`. Parameters that
+        a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
+        its own values, as far as the space has them.
+    max_time : float or None, default=None
+        Seconds that ``fit`` may take. No candidate is started that would, by the
+        median of those before it, end too late for the refit. A fit that has begun is
+        not cut short.
+    max_concurrent : int or "auto", default="auto"
+        Number of candidates under way at once. Candidate ``t`` is chosen knowing
+        exactly the results up to ``t - max_concurrent``, so for a given value the
+        result is the same whatever `n_jobs`. ``"auto"`` is 1 for one worker, otherwise
+        just enough to keep all workers busy.
+    deterministic : bool, default=True
+        Whether equal seeds must give equal results. If False, every result is used as
+        soon as it is there, in whichever order fits end.
+    n_iter_no_change : int or None, default=None
+        End the search after so many candidates in a row that do not raise the best
+        score by more than `tol`.
+    tol : float, default=0.0
+        The least rise of the best score that counts, in units of the score.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        Scores, times and parameters of each candidate, with the keys and dtypes of
+        ``RandomizedSearchCV``.
+    best_estimator_ : estimator object
+        The estimator refitted with the best parameters; if `refit` is not False.
+    best_score_ : float
+        Mean cross-validated score of the best candidate; not if `refit` is a callable.
+    best_params_ : dict
+        Parameters of the best candidate.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    scorer_ : callable or dict of callable
+        What scored the held-out folds.
+    n_splits_ : int
+        Number of folds.
+    refit_time_ : float
+        Seconds of the refit.
+    multimetric_ : bool
+        Whether there are several scores.
+    history_ : dict of list
+        One entry a candidate, in the order of proposals, those included that an
+        interrupt left incomplete: ``trial``, ``params``, ``score``, ``status``
+        ("complete", "failed" or "incomplete"), ``best_score`` so far,
+        ``proposal_time`` in seconds, ``start`` and ``end`` in seconds since the epoch.
+        ``pandas.DataFrame`` takes it as it is.
+    space_ : SearchSpace
+        The space that was searched.
+    n_trials_ : int
+        Number of candidates in ``cv_results_``.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; if `estimator` is a classifier and `refit` is not False.
+    n_features_in_ : int
+        Number of features seen in ``fit``, if the best estimator tells.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in ``fit``, if the best estimator tells.
+
+    See Also
+    --------
+    sklearn.model_selection.GridSearchCV : Evaluates every point of a grid.
+    sklearn.model_selection.RandomizedSearchCV : Evaluates random draws.
+
+    Notes
+    -----
+    An interrupt (Ctrl-C) ends the search early: ``fit`` refits the best candidate so
+    far, warns, and returns. If a callback registered with ``set_callbacks``
+    (scikit-learn 1.9 or newer) returns True at the end of a fit, no new candidate is
+    started. Each fit of a candidate on a fold is a task named
+    "candidate-split-evaluation", whose ``task_id`` is the number of the candidate times
+    ``n_splits_`` plus the number of the fold.
+
+    References
+    ----------
+    .. [1] D. R. Jones, M. Schonlau and W. J. Welch, "Efficient global optimization of
+       expensive black-box functions", Journal of Global Optimization 13, 1998.
+    .. [2] J. Snoek, H. Larochelle and R. P. Adams, "Practical Bayesian optimization of
+       machine learning algorithms", NeurIPS 2012.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> from sklearn_hpo import BayesSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> search = BayesSearchCV(
+    ...     SVC(),
+    ...     {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)},
+    ...     n_iter=12,
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> bool(search.best_score_ > 0.97)
+    True
+    >>> len(search.cv_results_["params"])
+    12
+    """
+
+    _parameter_constraints = {
+        **SearchCV._parameter_constraints,
+        "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
+        "surrogate": [StrOptions({"auto", "gp", "random"})],
+        "n_initial_points": [
+            StrOptions({"auto"}),
+            Interval(numbers.Integral, 1, None, closed="left"),
+        ],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions,
+        *,
+        n_iter=50,
+        surrogate="auto",
+        n_initial_points="auto",
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score=np.nan,
+        return_train_score=False,
+        points_to_evaluate=None,
+        max_time=None,
+        max_concurrent="auto",
+        deterministic=True,
+        n_iter_no_change=None,
+        tol=0.0,
+    ):
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_distributions = param_distributions
+        self.n_iter = n_iter
+        self.surrogate = surrogate
+        self.n_initial_points = n_initial_points
+        self.random_state = random_state
+        self.points_to_evaluate = points_to_evaluate
+        self.max_time = max_time
+        self.max_concurrent = max_concurrent
+        self.deterministic = deterministic
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+
+    def _make_optimizer(self):
+        if self.surrogate == "random":
+            return RandomOptimizer()
+        return BayesianOptimizer(self.n_iter, self.n_initial_points)
+
+    def _make_scheduler(self):
+        return FullBudget(self.n_iter)

@@ -1,0 +1,139 @@
+"""Candidates that come from the user: checks of names, points to evaluate first."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+
+
+def check_names(space, estimator):
+    """Raise if the estimator does not take a parameter name.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        Whose names are checked.
+    estimator : estimator object
+        What will be searched.
+
+    Raises
+    ------
+    ValueError
+        Naming the unknown parameter and the nearest valid names.
+    """
+    valid = estimator.get_params(deep=True)
+    if set(space.names) <= set(valid):
+        return
+    # a name may become valid through another parameter, as `clf__C` through `clf`, and
+    # some estimators take names that they do not list: let them say
+    for row in _branch_rows(space, np.full(space.n_columns, 0.5)):
+        try:
+            clone(estimator).set_params(**clone(space.decode(row), safe=False))
+        except (TypeError, ValueError):
+            space.check_names(valid)
+
+
+def complete_points(points, space, estimator, seed):
+    """Return whole candidates from what the user gave as `points_to_evaluate`.
+
+    Parameters
+    ----------
+    points : None, "default" or list of dict
+        "default" stands for the estimator's own values, as far as the space has them.
+    space : SearchSpace
+        Where the points must lie.
+    estimator : estimator object
+        Whose current values are the default.
+    seed : int
+        Of the draws for parameters that a dict leaves out.
+
+    Returns
+    -------
+    candidates : list of dict
+        Parameters of whole candidates.
+
+    Raises
+    ------
+    TypeError
+        If a point is not a dict.
+    ValueError
+        If a point lies outside the space.
+    """
+    if points is None:
+        return []
+    if points == "default":
+        points = [_current_values(space, estimator)]
+    candidates = []
+    for i, point in enumerate(points):
+        if not isinstance(point, dict):
+            raise TypeError(
+                f"points_to_evaluate[{i}] is {point!r}; a point is a dict from "
+                "parameter names to values, such as {'C': 1.0}."
+            )
+        draw = np.random.default_rng([seed, i, 2]).random(space.n_columns)
+        try:
+            candidates.append(_complete(point, space, draw))
+        except ValueError as error:
+            raise ValueError(f"points_to_evaluate[{i}]: {error}") from error
+    return candidates
+
+
+def whole_grid(param_distributions, space, n_trials):
+    """Return all candidates of a space that the budget covers, else none.
+
+    Parameters
+    ----------
+    param_distributions : dict or list of dict
+        What the user gave.
+    space : SearchSpace
+        The same, checked.
+    n_trials : int
+        How many candidates the budget covers.
+
+    Returns
+    -------
+    candidates : list of dict
+        In the order of scikit-learn's ``ParameterGrid``. Equal candidates stand in it
+        as often as there, so that results get the rows of ``GridSearchCV``.
+    """
+    if space.size > n_trials:
+        return []
+    try:
+        grid = ParameterGrid(param_distributions)
+    except TypeError:  # a distribution with few values
+        return list(space)
+    return list(grid if len(grid) <= n_trials else space)
+
+
+def _branch_rows(space, unit):
+    """Return one row in each branch of the space, from one point of the unit cube."""
+    rows = np.tile(unit, (len(space.active), 1))
+    if len(rows) > 1:
+        rows[:, 0] = space.columns[0].centres
+    return space.from_unit(rows)
+
+
+def _complete(point, space, draw):
+    """Return `point` with its missing parameters taken from `draw`."""
+    wholes = [{**space.decode(row), **point} for row in _branch_rows(space, draw)]
+    row = space.encode(next(filter(space.contains, wholes), wholes[0]))
+    canonical = space.decode(row)
+    continuous = {c.name for c in space.columns if c.kind == "continuous"}
+    # discrete values become the very objects of the space; others stay to the last bit
+    return {
+        name: point[name] if name in continuous & set(point) else value
+        for name, value in canonical.items()
+    }
+
+
+def _current_values(space, estimator):
+    """Return the estimator's own values where the space has them.
+
+    Of several branches, the one that has most of them counts.
+    """
+    values = estimator.get_params(deep=True)
+    points = []
+    for row in _branch_rows(space, np.full(space.n_columns, 0.5)):
+        base = space.decode(row)
+        own = {name: values[name] for name in base if name in values}
+        points.append({k: v for k, v in own.items() if space.contains({**base, k: v})})
+    return max(points, key=len)

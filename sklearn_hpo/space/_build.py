@@ -1,0 +1,283 @@
+"""From the dicts that users write to warps, with errors that say how to mend them."""
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from sklearn_hpo.space._keys import is_real, unbox, value_key
+from sklearn_hpo.space._warps import (
+    GRID,
+    MAX_LEVELS,
+    TAIL,
+    Array,
+    Counts,
+    Empirical,
+    Levels,
+    Quantiles,
+    Warp,
+)
+
+MAX_TABLE = 2**16  # cells of unequal width that are worth their memory
+MIN_CELL = 1e-12  # narrower cells could not be told from their neighbours
+MAX_EVEN = 2**52  # cells of equal width that a float can tell apart
+MAX_MEDIAN = 10**6  # scipy sums the probabilities up to there for some distributions
+N_DRAWS = 4096  # draws that stand for a distribution without quantile function
+
+
+def check_dicts(given: Any) -> list[Mapping[str, Any]]:
+    """Return the dicts of a space as a list.
+
+    Parameters
+    ----------
+    given : dict or iterable of dict
+        Names with lists or distributions.
+
+    Returns
+    -------
+    dicts : list of dict
+        At least one.
+
+    Raises
+    ------
+    TypeError
+        If something is no dict or a name is no str.
+    ValueError
+        If there is no dict.
+    """
+    if not isinstance(given, Iterable):
+        raise TypeError(
+            "Parameter distributions should be a dict or a list, "
+            f"got: {given!r} of type {type(given).__name__}."
+        )
+    dicts = [given] if isinstance(given, Mapping) else list(given)
+    if not dicts:
+        raise ValueError(
+            "Parameter distributions should hold a dict, got an empty list."
+        )
+    for choices in dicts:
+        if not isinstance(choices, Mapping):
+            raise TypeError(f"Parameter distribution is not a dict ({choices!r}).")
+        for name in choices:
+            if not isinstance(name, str):
+                raise TypeError(
+                    f"Parameter names should be str, got {name!r} "
+                    f"of type {type(name).__name__}."
+                )
+    return dicts
+
+
+def is_distribution(given: Any) -> bool:
+    """Tell distributions from lists, as scikit-learn does."""
+    return hasattr(given, "rvs")
+
+
+def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
+    """Build the warp of a parameter.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    given : object
+        A list or a distribution.
+    where : str
+        Where it was found, to end an error message.
+
+    Returns
+    -------
+    identity : hashable
+        Equal for equal lists and for equal distributions.
+    warp : Warp
+        Between coordinates and values.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a list nor a distribution.
+    ValueError
+        If it is an empty list, an array of several dimensions or a distribution
+        without finite quantiles.
+    """
+    if is_distribution(given):
+        try:
+            with np.errstate(all="ignore"):
+                identity, warp = _warp_of_distribution(given)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"Parameter distribution for parameter {name!r} cannot be used: "
+                f"{_describe(given)}: {error}{where}."
+            ) from error
+        return (type(given), type(getattr(given, "dist", None)), identity), warp
+    values = _check_list(name, given, where)
+    if isinstance(values, range):
+        return values, Levels(values)
+    return tuple(map(value_key, values)), _warp_of_list(values)
+
+
+def branch_weights(dicts: list[Mapping[str, Any]]) -> Array:
+    """Weigh dicts as ParameterSampler does: by size if all hold lists only.
+
+    Parameters
+    ----------
+    dicts : list of dict
+        Valid branches.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_dicts,)
+        Proportional to the probabilities of the dicts.
+    """
+    if any(is_distribution(v) for choices in dicts for v in choices.values()):
+        return np.ones(len(dicts))
+    sizes = [sum(math.log(len(v)) for v in choices.values()) for choices in dicts]
+    weights: Array = np.exp(np.array(sizes) - max(sizes))
+    return weights
+
+
+def _check_list(name: str, given: Any, where: str) -> Sequence[Any]:
+    shape = np.shape(given) if hasattr(given, "__array__") else (0,)
+    if len(shape) != 1:
+        raise ValueError(
+            f"Parameter array for {name!r} should be one-dimensional, "
+            f"got: {given!r} with shape {shape}{where}."
+        )
+    if isinstance(given, str | bytes) or not (
+        isinstance(given, Sequence) or hasattr(given, "__array__")
+    ):
+        raise TypeError(
+            f"Parameter grid for parameter {name!r} needs to be a list or a numpy "
+            f"array, but got {given!r} (of type {type(given).__name__}) instead. "
+            "Single values need to be wrapped in a list with one element. "
+            f"A distribution needs a method rvs{where}."
+        )
+    if len(given) == 0:
+        raise ValueError(
+            f"Parameter grid for parameter {name!r} need to be a non-empty sequence, "
+            f"got: {given!r}{where}."
+        )
+    if isinstance(given, range):
+        return given
+    plain = isinstance(given, np.ndarray) and given.dtype.kind in "biufcUS"
+    values: list[Any] = given.tolist() if plain else list(given)
+    return values
+
+
+def _warp_of_list(values: Iterable[Any]) -> Warp:
+    """Merge equal entries; each of the given ones is as probable as any other."""
+    first: dict[Hashable, Any] = {}
+    counts: dict[Hashable, int] = {}
+    for value in values:
+        key = value_key(value)
+        first.setdefault(key, value)
+        counts[key] = counts.get(key, 0) + 1
+    distinct = list(first.values())
+    ends = np.cumsum(list(counts.values()))
+    return Levels(distinct, ends / ends[-1], _is_monotonic(distinct))
+
+
+def _is_monotonic(values: list[Any]) -> bool:
+    if len(values) < 2 or not all(map(is_real, values)):
+        return False
+    signs = {(b > a) - (b < a) for a, b in pairwise(values)}
+    return len(signs) == 1 and 0 not in signs
+
+
+def _warp_of_distribution(dist: Any) -> tuple[Hashable, Warp]:
+    """Use the quantile function, or that of draws where there is none."""
+    discrete = hasattr(dist, "pmf")
+    needed = ("cdf", "ppf", "support") if discrete else ("cdf", "ppf")
+    found = None
+    if all(hasattr(dist, m) for m in needed) and np.ndim(dist.cdf(0.0)) == 0:
+        found = _discrete_warp(dist) if discrete else _continuous_warp(dist)
+    return found or _empirical_warp(dist)
+
+
+def _continuous_warp(dist: Any) -> tuple[Hashable, Warp]:
+    quantiles = np.asarray(dist.ppf(GRID), dtype=float)
+    _check_finite(quantiles[1:-1])
+    identity = quantiles.tobytes(), dist.cdf(quantiles).tobytes()
+    return identity, Quantiles(dist, quantiles)
+
+
+def _discrete_warp(dist: Any) -> tuple[Hashable, Warp] | None:
+    """Tabulate the probabilities; None if they reach too far for that."""
+    low, high = map(float, dist.support())
+    _check_finite(np.array([dist.cdf(max(low, -MAX_MEDIAN))]))
+    n = high - low + 1
+    if MAX_LEVELS < n < MAX_EVEN and low.is_integer():
+        quantiles = np.asarray(dist.ppf(GRID[1:]), dtype=float)
+        values = range(int(low), int(high) + 1)
+        if np.array_equal(quantiles, low + np.ceil(GRID[1:] * n) - 1):
+            return values, Levels(values)
+        if n > MAX_TABLE:
+            identity = values, quantiles.tobytes(), dist.cdf(quantiles).tobytes()
+            return identity, Counts(dist, values[0], values[-1])
+    elif n > MAX_LEVELS:
+        return _truncated_warp(dist, low, high)
+    levels = low + np.arange(n)
+    if dist.pmf(levels).sum() < 1 - 1e-6:  # there are values off the integers
+        levels = np.unique(dist.ppf(np.linspace(0, 1, MAX_LEVELS + 1)[1:]))
+    return _table(dist, levels)
+
+
+def _truncated_warp(dist: Any, low: float, high: float) -> tuple[Hashable, Warp] | None:
+    """Tabulate an infinite support around the median, if the rest is negligible."""
+    draws = [unbox(x) for x in _draw(dist, 65)]
+    median = float(sorted(draws)[32])
+    if not abs(median) < MAX_MEDIAN:
+        return None
+    half = MAX_LEVELS // 2
+    first = max(low, median - half)
+    last = min(high, first + MAX_LEVELS - 1)
+    if dist.cdf(first - 1) > TAIL or dist.cdf(last) < 1 - TAIL:
+        return None
+    return _table(dist, first + np.arange(last - first + 1), listed=False)
+
+
+def _table(dist: Any, levels: Array, listed: bool = True) -> tuple[Hashable, Warp]:
+    ends = np.asarray(dist.cdf(levels), dtype=float)
+    wide = np.diff(ends, prepend=0) > MIN_CELL
+    levels, ends = levels[wide], ends[wide] / ends[wide][-1]
+    values: Sequence[Any] = [int(x) if x.is_integer() else x for x in levels.tolist()]
+    identity = levels.tobytes(), ends.tobytes()
+    if levels[0].is_integer() and levels[-1] - levels[0] == len(levels) - 1:
+        values = range(values[0], values[-1] + 1)
+    return identity, Levels(values, ends, listed=listed)
+
+
+def _empirical_warp(dist: Any) -> tuple[Hashable, Warp]:
+    draws = [unbox(x) for x in _draw(dist, N_DRAWS)]
+    identity = tuple(map(value_key, draws))
+    if not all(map(is_real, draws)):
+        return identity, _warp_of_list(draws)
+    ordered = np.sort(np.array(draws, dtype=float))
+    _check_finite(ordered)
+    if len(np.unique(ordered)) < N_DRAWS / 2:
+        return identity, _warp_of_list(sorted(draws))
+    if all(isinstance(x, int) for x in draws):
+        whole = Empirical(ordered, whole=True)
+        return identity, Counts(whole, int(ordered[0]), int(ordered[-1]))
+    return identity, Quantiles(Empirical(ordered), np.quantile(ordered, GRID))
+
+
+def _draw(dist: Any, n: int) -> list[Any]:
+    state = np.random.RandomState(0)
+    return [dist.rvs(random_state=state) for _ in range(n)]
+
+
+def _check_finite(x: Array) -> None:
+    if not np.isfinite(x).all():
+        raise ValueError(
+            "NaN or infinite quantiles; bounds should be finite and in order, "
+            "and scales positive"
+        )
+
+
+def _describe(dist: Any) -> str:
+    if not hasattr(dist, "kwds"):
+        return repr(dist)
+    arguments = [*map(repr, dist.args), *(f"{k}={v!r}" for k, v in dist.kwds.items())]
+    return f"{dist.dist.name}({', '.join(arguments)})"

@@ -1,0 +1,43 @@
+"""What one coordinate of a row means."""
+
+from dataclasses import dataclass
+
+from sklearn_hpo.space._warps import Array, Warp
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One coordinate of the rows of a :class:`SearchSpace`.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    name : str
+        The parameter, or "" for the column that tells the branch.
+    kind : {"continuous", "ordered", "categorical"}
+        What distances between coordinates mean.
+    n_levels : int
+        Number of distinct values; 0 for continuous columns and for ordered ones of
+        infinitely many or more than 4096 values.
+    centres : ndarray of shape (n_levels,) or None
+        Coordinates of the values, increasing; None if `n_levels` is 0.
+
+    Examples
+    --------
+    >>> from sklearn_hpo.space import SearchSpace
+    >>> column, = SearchSpace({"C": [1, 10]}).columns
+    >>> column.name, column.kind, column.centres.tolist()
+    ('C', 'ordered', [0.25, 0.75])
+    """
+
+    name: str
+    kind: str
+    n_levels: int
+    centres: Array | None
+
+
+def make_column(name: str, warp: Warp) -> Column:
+    """Return the public face of a warp."""
+    n_levels = 0 if warp.centres is None else len(warp.centres)
+    return Column(name, warp.kind, n_levels, warp.centres)

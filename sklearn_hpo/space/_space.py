@@ -1,0 +1,392 @@
+"""The search space: rows in, candidates out, and the other way round."""
+
+import difflib
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from itertools import product
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sklearn_hpo.space._build import branch_weights, check_dicts, make_warp
+from sklearn_hpo.space._column import make_column
+from sklearn_hpo.space._keys import value_key
+from sklearn_hpo.space._warps import Array, Levels, Quantiles, Warp
+
+Params: TypeAlias = dict[str, Any]
+Plan: TypeAlias = list[tuple[str, int, Warp]]
+
+MAX_COUNTED = 10_000  # candidates that are enumerated to count distinct ones
+
+
+class SearchSpace:
+    """Rows of the unit cube that stand for candidates.
+
+    Column by column a row holds the probability of drawing something smaller:
+
+    - a continuous parameter has the coordinate ``cdf(value)``;
+    - a value of a discrete parameter owns a cell of [0, 1] as wide as its
+      probability, and its coordinate is the centre of the cell: ``(i + 0.5) / K``
+      for entry ``i`` of a list of ``K``;
+    - with two or more dicts, column 0 tells the branch in the same way;
+    - NaN marks the columns that the branch does not use.
+
+    Parameters of equal name and distribution share a column between branches. A
+    parameter that has one value only has no column. Rows that :meth:`sample`,
+    :meth:`from_unit` and :meth:`encode` return are canonical: discrete coordinates
+    are cell centres to the last bit, so equal rows have equal bytes. Where a support
+    is unbounded, a probability of 1e-10 is cut off at either end of the distribution.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    param_distributions : dict or list of dict
+        Parameter names with lists of choices or with distributions, as
+        :class:`~sklearn.model_selection.GridSearchCV` and
+        :class:`~sklearn.model_selection.RandomizedSearchCV` take them. A strictly
+        monotonic list of numbers is ordered, any other is a set of choices. A
+        distribution is anything that has ``rvs``; one without ``ppf`` and ``cdf`` is
+        replaced by the empirical quantiles of 4096 draws, and so is one of integers
+        without bounds of which more than 4096 are likely.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        What the coordinates mean.
+    n_columns : int
+        Length of a row.
+    active : ndarray of shape (n_branches, n_columns)
+        Which columns each branch uses.
+    names : tuple of str
+        All parameters, sorted.
+    size : float
+        Number of distinct candidates, or infinity. Where dicts of the same names
+        hold more than 10000 candidates, those they have in common count repeatedly.
+
+    Raises
+    ------
+    TypeError
+        If something is of the wrong type, such as a single value for a list.
+    ValueError
+        If a list is empty or has several dimensions, or a distribution has no
+        finite quantiles.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.stats import loguniform
+    >>> from sklearn_hpo.space import SearchSpace
+    >>> space = SearchSpace({"C": loguniform(0.01, 100), "kernel": ["rbf", "poly"]})
+    >>> [column.kind for column in space.columns]
+    ['continuous', 'categorical']
+    >>> row = space.encode({"C": 100.0, "kernel": "poly"})
+    >>> row.tolist()
+    [1.0, 0.75]
+    >>> space.decode(row)
+    {'C': 100.0, 'kernel': 'poly'}
+    >>> space.sample(3, np.random.default_rng(0)).shape
+    (3, 2)
+    """
+
+    def __init__(
+        self, param_distributions: Mapping[str, Any] | Iterable[Mapping[str, Any]]
+    ) -> None:
+        dicts = check_dicts(param_distributions)
+        self._warps: dict[tuple[str, Hashable], Warp] = {}
+        # The branches: for each name the key of its warp, shared or not.
+        self._branches = [
+            self._read_branch(choices, f" (dict {i} of the list)" * (len(dicts) > 1))
+            for i, choices in enumerate(dicts)
+        ]
+        ends = np.cumsum(branch_weights(dicts))
+        self._branch = Levels(range(len(dicts)), ends / ends[-1], ordered=False)
+        keys = [key for key, warp in self._warps.items() if warp.n_values > 1]
+        keys.sort(key=itemgetter(0))
+        first = int(len(dicts) > 1)
+        self._column_warps = [self._branch][:first] + [self._warps[k] for k in keys]
+        self.columns = tuple(
+            make_column(name, warp)
+            for name, warp in zip(
+                [""] * first + [name for name, _ in keys],
+                self._column_warps,
+                strict=True,
+            )
+        )
+        self.n_columns = len(self.columns)
+        self.active = np.array(
+            [[True] * first + [k in b.values() for k in keys] for b in self._branches],
+            dtype=bool,
+        )
+        self.names = tuple(sorted({name for name, _ in self._warps}))
+        # What decode needs: name, column (-1 for constants) and warp.
+        column_of = {key: j for j, key in enumerate(keys, first)}
+        self._plans = [
+            [(name, column_of.get(k, -1), self._warps[k]) for name, k in b.items()]
+            for b in self._branches
+        ]
+        self._prepare_snapping()
+        self.size = self._count()
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Draw rows from the distributions, independently.
+
+        The law is that of :class:`~sklearn.model_selection.ParameterSampler`: one of
+        several dicts is chosen uniformly, or in proportion to its size if nothing but
+        lists was given.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        n : int
+            Number of rows.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        rows : ndarray of shape (n, n_columns)
+            Canonical rows.
+        """
+        return self.from_unit(rng.random((n, self.n_columns)))
+
+    def from_unit(self, U: ArrayLike) -> Array:
+        """Turn points of the unit cube into canonical rows.
+
+        Discrete coordinates move to the centre of their cell, inactive ones become
+        NaN. Canonical rows stay as they are.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        U : array-like of shape (n, n_columns)
+            Points; NaN where a coordinate is active counts as 0.5.
+
+        Returns
+        -------
+        rows : ndarray of shape (n, n_columns)
+            Canonical rows, a new array.
+        """
+        rows: Array = np.array(U, dtype=float)
+        rows[np.isnan(rows)] = 0.5
+        np.clip(rows, self._low, self._high, out=rows)
+        rows += 0.0  # -0.0 becomes 0.0, so that equal rows have equal bytes
+        if len(self._even):
+            cells = np.floor(rows[:, self._even] * self._n_cells)
+            np.minimum(cells, self._n_cells - 1, out=cells)
+            rows[:, self._even] = (cells + 0.5) / self._n_cells
+        for j in self._uneven:
+            rows[:, j] = self._column_warps[j].snap(rows[:, j])
+        if len(self.active) > 1:
+            rows[~self.active[self._branch.index(rows[:, 0])]] = np.nan
+        return rows
+
+    def decode(self, row: ArrayLike) -> Params:
+        """Return the candidate that a row stands for.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        row : array-like of shape (n_columns,)
+            A canonical row.
+
+        Returns
+        -------
+        params : dict
+            Names, sorted, and values: Python numbers from distributions, and from
+            lists the very objects that were given.
+        """
+        u = [*np.asarray(row, dtype=float).tolist(), 0.5]  # u[-1] serves constants
+        branch = self._branch.decode(u[0]) if len(self._plans) > 1 else 0
+        return {name: warp.decode(u[j]) for name, j, warp in self._plans[branch]}
+
+    def encode(self, params: Mapping[str, Any]) -> Array:
+        """Return the row of a candidate: the inverse of :meth:`decode`.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        params : dict
+            A value for each parameter of one branch; if several branches fit, the
+            first is taken.
+
+        Returns
+        -------
+        row : ndarray of shape (n_columns,)
+            The canonical row.
+
+        Raises
+        ------
+        ValueError
+            If the candidate is outside the space.
+        """
+        failures = []
+        for branch, plan in enumerate(self._plans):
+            if params.keys() == self._branches[branch].keys():
+                row = np.full(self.n_columns + 1, np.nan)  # row[-1] takes constants
+                if len(self._plans) > 1:
+                    row[0] = self._branch.encode(branch)
+                wrong = _fill(row, plan, params)
+                if wrong is None:
+                    return np.array(self.from_unit(row[None, :-1])[0])
+                failures.append(wrong)
+        if failures:
+            raise ValueError(failures[0])
+        given = set(params)
+        near = min(self._branches, key=lambda branch: len(given ^ branch.keys()))
+        raise ValueError(
+            f"No dict of the space has just the parameters {sorted(given, key=str)}: "
+            f"missing {sorted(near.keys() - given)}, "
+            f"unknown {sorted(given - near.keys(), key=str)}."
+        )
+
+    def contains(self, params: Mapping[str, Any]) -> bool:
+        """Tell whether :meth:`encode` accepts a candidate.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        params : dict
+            Names and values.
+
+        Returns
+        -------
+        inside : bool
+            True if the candidate belongs to the space.
+        """
+        try:
+            self.encode(params)
+        except ValueError:
+            return False
+        return True
+
+    def key(self, params: Mapping[str, Any]) -> Hashable:
+        """Return what is equal for equal candidates only.
+
+        ``1``, ``1.0`` and ``True`` differ, NaN equals NaN, numbers of numpy equal
+        those of Python; containers and arrays are compared by content, estimators by
+        type and attributes, other unhashable objects by identity.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        params : dict
+            A candidate.
+
+        Returns
+        -------
+        key : hashable
+            Good for sets and dicts while the values of `params` live.
+        """
+        return frozenset((name, value_key(v)) for name, v in params.items())
+
+    def __iter__(self) -> Iterator[Params]:
+        """Yield the distinct candidates in the order of ``ParameterGrid``."""
+        endless = [
+            name for (name, _), w in self._warps.items() if w.n_values == math.inf
+        ]
+        if endless:
+            raise ValueError(
+                "The space has infinitely many candidates, because of "
+                f"{', '.join(map(repr, endless))}; draw them with sample."
+            )
+        return self._candidates()
+
+    def check_names(self, valid_names: Iterable[str]) -> None:
+        """Refuse parameters that the estimator lacks.
+
+        A parameter of a step is not checked where the same dict searches over the
+        step itself.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        valid_names : iterable of str
+            Keys of the estimator's ``get_params()``.
+
+        Raises
+        ------
+        ValueError
+            Naming the parameter and the valid names most like it.
+        """
+        valid = set(valid_names)
+        for branch in self._branches:
+            for name in sorted(branch.keys() - valid):
+                parts = name.split("__")
+                parents = {"__".join(parts[:i]) for i in range(1, len(parts))}
+                if not parents & branch.keys():
+                    near = difflib.get_close_matches(name, valid, cutoff=0.5)
+                    raise ValueError(
+                        f"Invalid parameter {name!r} in the search space; "
+                        + (
+                            f"did you mean {' or '.join(map(repr, near))}?"
+                            if near
+                            else f"valid names are {sorted(valid)}."
+                        )
+                    )
+
+    def _candidates(self) -> Iterator[Params]:
+        seen = set()
+        for plan in self._plans:
+            names = [name for name, _, _ in plan]
+            for values in product(*(warp.values for _, _, warp in plan)):
+                params = dict(zip(names, values, strict=True))
+                if len(self._plans) > 1:
+                    key = self.key(params)
+                    if key in seen:
+                        continue
+                    seen.add(key)
+                yield params
+
+    def _count(self) -> float:
+        """Count the candidates, those that branches share once if that is quick."""
+        sizes = [math.prod(float(w.n_values) for *_, w in plan) for plan in self._plans]
+        alike = len({tuple(branch) for branch in self._branches}) < len(sizes)
+        if alike and sum(sizes) <= MAX_COUNTED:
+            return float(sum(1 for _ in self))
+        return sum(sizes)
+
+    def _read_branch(
+        self, choices: Mapping[str, Any], where: str
+    ) -> dict[str, tuple[str, Hashable]]:
+        branch = {}
+        for name in sorted(choices):
+            identity, warp = make_warp(name, choices[name], where)
+            branch[name] = (name, identity)
+            self._warps.setdefault(branch[name], warp)
+        return branch
+
+    def _prepare_snapping(self) -> None:
+        """Group the columns for from_unit: evenly spaced ones go all at once."""
+        warps = self._column_warps
+        self._low, self._high = np.array([w.clip for w in warps]).reshape(-1, 2).T
+        even = [isinstance(w, Levels) and w.edges is None for w in warps]
+        self._even = np.flatnonzero(even)
+        self._n_cells = np.array([float(len(warps[j].values)) for j in self._even])
+        self._uneven = [
+            j
+            for j, w in enumerate(warps)
+            if not even[j] and not isinstance(w, Quantiles)
+        ]
+
+
+def _fill(row: Array, plan: Plan, params: Mapping[str, Any]) -> str | None:
+    """Encode the values of one branch into `row`; tell which of them does not fit."""
+    for name, j, warp in plan:
+        try:
+            row[j] = warp.encode(params[name])
+        except ValueError as error:
+            return (
+                f"{params[name]!r} is outside the space of parameter {name!r}, "
+                f"which takes {error}."
+            )
+    return None

@@ -1,0 +1,227 @@
+"""Warps: how one coordinate in [0, 1] becomes a value, and back."""
+
+import math
+import reprlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_hpo.space._keys import is_real, value_key
+
+Array = NDArray[np.float64]
+
+MAX_LEVELS = 4096  # numeric levels that columns list; more are as good as continuous
+TAIL = 1e-10  # probability cut off where a support is unbounded: decode stays finite
+GRID = np.linspace(0, 1, 33)  # probabilities at which distributions are compared
+
+
+class Warp(ABC):
+    """One coordinate and the values it stands for.
+
+    `values` are the distinct values and `centres` their coordinates, where they can
+    be listed; coordinates are kept within `clip`.
+    """
+
+    kind: str
+    n_values = math.inf
+    values: Sequence[Any] = ()
+    centres: Array | None = None
+    clip = (0.0, 1.0)
+
+    @abstractmethod
+    def snap(self, u: Array) -> Array:
+        """Move coordinates within `clip` to those of the values they decode to."""
+
+    @abstractmethod
+    def decode(self, u: float) -> Any:
+        """Return the value at a coordinate."""
+
+    @abstractmethod
+    def encode(self, value: Any) -> float:
+        """Return the coordinate of a value; ValueError tells which are valid."""
+
+
+class Levels(Warp):
+    """Values each with a cell of [0, 1] as wide as its probability.
+
+    `ends` are the upper ends of the cells, or None if all are equally wide. `listed`
+    is False if there are more values, too improbable to matter.
+    """
+
+    def __init__(
+        self,
+        values: Sequence[Any],
+        ends: Array | None = None,
+        ordered: bool = True,
+        listed: bool = True,
+    ) -> None:
+        n = len(values)
+        self.values = values
+        self.kind = "ordered" if ordered else "categorical"
+        self.edges: Array | None = None
+        self.middles: Array | None = None
+        if ends is not None and not np.allclose(np.diff(ends, prepend=0), 1 / n, 1e-9):
+            self.edges = ends[:-1]
+            self.middles = (np.append(0.0, ends[:-1]) + ends) / 2
+        elif n <= MAX_LEVELS or not ordered:
+            self.middles = (np.arange(n) + 0.5) / n
+        if listed:
+            self.n_values = float(n)
+            self.centres = self.middles if n <= MAX_LEVELS or not ordered else None
+        if not isinstance(values, range):
+            self.by_key = {value_key(v): i for i, v in enumerate(values)}
+            self.by_number = {v: i for i, v in enumerate(values) if is_real(v)}
+
+    def index(self, u: Array) -> NDArray[np.intp]:
+        """Return the numbers of the cells that coordinates lie in."""
+        if self.edges is not None:
+            return np.searchsorted(self.edges, u, side="right")
+        last = len(self.values) - 1
+        return np.minimum(np.floor(u * len(self.values)), last).astype(np.intp)
+
+    def snap(self, u: Array) -> Array:
+        """Move coordinates to the centres of their cells."""
+        if self.middles is None:
+            return (self.index(u) + 0.5) / len(self.values)
+        middles: Array = self.middles[self.index(u)]
+        return middles
+
+    def decode(self, u: float) -> Any:
+        """Return the value whose cell holds `u`."""
+        if self.edges is None:
+            return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
+        return self.values[int(self.edges.searchsorted(u, side="right"))]
+
+    def encode(self, value: Any) -> float:
+        """Return the centre of the cell of `value`."""
+        i = self._find(value)
+        if i is None:
+            raise ValueError(f"one of {reprlib.repr(self.values)}")
+        if self.middles is None:
+            return (i + 0.5) / len(self.values)
+        return float(self.middles[i])
+
+    def _find(self, value: Any) -> int | None:
+        if isinstance(self.values, range):
+            whole = is_real(value) and float(value).is_integer()
+            if not whole or int(value) not in self.values:
+                return None
+            return self.values.index(int(value))
+        i = self.by_key.get(value_key(value))
+        return self.by_number.get(value) if i is None and is_real(value) else i
+
+
+class Quantiles(Warp):
+    """A continuous distribution; uniform and log-uniform ones in closed form."""
+
+    kind = "continuous"
+
+    def __init__(self, dist: Any, quantiles: Array) -> None:
+        self.dist = dist
+        self.low, self.high = quantiles[[0, -1]].tolist()
+        self.spread = float(quantiles[24] - quantiles[8])
+        self.form = "ppf"
+        if not math.isfinite(self.high - self.low):
+            self.clip = (TAIL, 1 - TAIL)
+        elif self._is_line(quantiles):
+            self.form = "linear"
+        elif self.low > 0 and self._is_line(np.log(quantiles)):
+            self.form = "log"
+
+    def _is_line(self, x: Array) -> bool:
+        self.start, self.span = float(x[0]), float(x[-1] - x[0])
+        line = self.start + self.span * GRID
+        return bool(np.allclose(x, line, rtol=0, atol=1e-10 * self.span))
+
+    def snap(self, u: Array) -> Array:
+        """Return the coordinates: each has a value of its own."""
+        return u
+
+    def decode(self, u: float) -> float:
+        """Return the quantile at `u`, within the support."""
+        if self.form == "linear":
+            x = self.start + u * self.span
+        elif self.form == "log":
+            x = math.exp(self.start + u * self.span)
+        else:
+            x = float(self.dist.ppf(u))
+        return float(min(max(x, self.low), self.high))
+
+    def encode(self, value: Any) -> float:
+        """Return the probability of a value below `value`."""
+        if not is_real(value) or not self.low <= value <= self.high:
+            raise ValueError(f"a number in [{self.low}, {self.high}]")
+        if self.form == "ppf":
+            u = float(self.dist.cdf(value))
+        else:
+            x = float(value) if self.form == "linear" else math.log(value)
+            u = (x - self.start) / self.span
+        low, high = self.clip
+        u = min(max(u, low), high)
+        if abs(self.decode(u) - value) > 1e-6 * abs(value) + 1e-9 * self.spread:
+            raise ValueError(
+                f"a number between {self.decode(low)} and {self.decode(high)}, "
+                "as probabilities tell the values of the tails no longer apart"
+            )
+        return u
+
+
+class Counts(Warp):
+    """Whole numbers from `low` to `high`, too many for a table."""
+
+    kind = "ordered"
+
+    def __init__(self, dist: Any, low: int, high: int) -> None:
+        self.dist = dist
+        self.values = range(low, high + 1)
+        self.n_values = float(len(self.values))
+        self.clip = (TAIL, 1 - TAIL)
+
+    def snap(self, u: Array) -> Array:
+        """Move coordinates to the centres of their cells."""
+        # Contiguous, as strided loops of numpy may round differently.
+        k = self.dist.ppf(np.ascontiguousarray(np.clip(u, *self.clip)))
+        centres: Array = (self.dist.cdf(k - 1) + self.dist.cdf(k)) / 2
+        return centres
+
+    def decode(self, u: float) -> int:
+        """Return the value whose cell holds `u`."""
+        low, high = self.clip
+        return int(self.dist.ppf(min(max(u, low), high)))
+
+    def encode(self, value: Any) -> float:
+        """Return the centre of the cell of `value`."""
+        if is_real(value) and self.values[0] <= value <= self.values[-1]:
+            u = float(self.dist.cdf(value - 1) + self.dist.cdf(value)) / 2
+            if self.decode(u) == value:
+                return u
+        low, high = map(self.decode, self.clip)
+        raise ValueError(f"a whole number between {low} and {high}")
+
+
+class Empirical:
+    """Quantile function that joins sorted draws by straight lines.
+
+    If `whole`, the quantiles are rounded to integers.
+    """
+
+    def __init__(self, draws: Array, whole: bool = False) -> None:
+        self.draws, first, counts = np.unique(
+            draws, return_index=True, return_counts=True
+        )
+        # Equal draws stand in the middle of the probabilities that they cover.
+        self.probabilities = (first + (counts - 1) / 2) / (len(draws) - 1)
+        self.whole = whole
+
+    def ppf(self, q: Any) -> Any:
+        """Return the quantiles at `q`."""
+        x = np.interp(q, self.probabilities, self.draws)
+        return np.ceil(x - 0.5) if self.whole else x
+
+    def cdf(self, x: Any) -> Any:
+        """Return the probability of values up to `x`."""
+        shift = 0.5 if self.whole else 0.0
+        return np.interp(np.add(x, shift), self.draws, self.probabilities)

@@ -1,0 +1,136 @@
+"""What every optimizer and every scheduler must do; a subclass gives the fixture."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.stats import loguniform, randint, uniform
+
+from sklearn_hpo.space import SearchSpace
+
+SPACES = {
+    "numeric": {"a": uniform(0, 1), "b": loguniform(1e-3, 1e3), "c": randint(1, 9)},
+    "categorical": {"a": ["x", "y", "z"], "b": [None, "auto", 3], "c": [True, False]},
+    "branches": [
+        {"kernel": ["linear"], "C": loguniform(1e-3, 1e3)},
+        {"kernel": ["rbf"], "C": loguniform(1e-3, 1e3), "gamma": uniform(0, 1)},
+        {"kernel": ["poly"], "degree": randint(2, 6)},
+    ],
+    "one column": {"a": uniform(-1, 2)},
+    "one point": {"a": [1]},
+    "wide": {f"x{i}": uniform(0, 1) for i in range(50)},
+}
+
+
+def toy_loss(rows):
+    """Return a smooth loss of rows; inactive coordinates count as 0."""
+    return np.nansum((rows - 0.3) ** 2, axis=1)
+
+
+class OptimizerContract:
+    """Tests for an optimizer; the fixture `make` returns a fresh one."""
+
+    @pytest.fixture(params=SPACES)
+    def space(self, request):
+        return SearchSpace(SPACES[request.param])
+
+    @staticmethod
+    def told(make, space, losses_of, n=12, seed=3):
+        """Return an optimizer that has run `n` proposals, and the rows."""
+        optimizer = make()
+        optimizer.start(space, seed)
+        rows = np.empty((0, space.n_columns))
+        for _ in range(n):
+            row = optimizer.ask(1, rows[:0])
+            optimizer.tell(row, losses_of(row), np.ones(1))
+            rows = np.vstack([rows, row])
+        return optimizer, rows
+
+    def test_rows_are_canonical(self, make, space):
+        _, rows = self.told(make, space, toy_loss)
+        assert rows.shape == (12, space.n_columns)
+        assert_array_equal(space.from_unit(rows), rows)
+        active = rows[~np.isnan(rows)]
+        assert ((active >= 0) & (active <= 1)).all()
+
+    def test_ask_changes_nothing(self, make, space):
+        optimizer, rows = self.told(make, space, toy_loss)
+        pending = rows[:2]
+        first = optimizer.ask(3, pending)
+        optimizer.ask(1, rows[:0])
+        assert_array_equal(optimizer.ask(3, pending), first)
+
+    def test_replay_gives_the_same_ask(self, make, space):
+        optimizer, rows = self.told(make, space, toy_loss)
+        replayed = make()
+        replayed.start(space, 3)
+        replayed.tell(rows, toy_loss(rows), np.ones(len(rows)))
+        assert_array_equal(replayed.ask(1, rows[:0]), optimizer.ask(1, rows[:0]))
+
+    def test_start_forgets(self, make, space):
+        optimizer, rows = self.told(make, space, toy_loss)
+        optimizer.start(space, 3)
+        assert_array_equal(optimizer.ask(1, rows[:0]), rows[:1])
+
+    def test_seeds_differ(self, make):
+        space = SearchSpace(SPACES["numeric"])
+        _, rows = self.told(make, space, toy_loss)
+        _, others = self.told(make, space, toy_loss, seed=4)
+        assert not np.array_equal(rows, others)
+
+    @pytest.mark.parametrize(
+        "losses_of",
+        [
+            lambda rows: np.full(len(rows), np.nan),
+            lambda rows: np.zeros(len(rows)),
+            lambda rows: np.where(rows[:, 0] > 0.5, np.nan, toy_loss(rows)),
+            lambda rows: 1e12 * toy_loss(rows),
+            lambda rows: np.round(toy_loss(rows)),
+        ],
+        ids=["all failed", "constant", "half failed", "huge", "plateaus"],
+    )
+    def test_survives_odd_losses(self, make, losses_of):
+        space = SearchSpace(SPACES["numeric"])
+        _, rows = self.told(make, space, losses_of, n=15)
+        assert np.isfinite(rows).all()
+
+    def test_pending_rows_are_not_proposed_again(self, make):
+        space = SearchSpace(SPACES["numeric"])
+        optimizer, _ = self.told(make, space, toy_loss)
+        pending = np.empty((0, space.n_columns))
+        for _ in range(6):
+            pending = np.vstack([pending, optimizer.ask(1, pending)])
+        assert len(np.unique(pending, axis=0)) == 6
+
+    def test_global_random_state_is_untouched(self, make, space):
+        before = np.random.get_state()[1].copy()  # noqa: NPY002
+        self.told(make, space, toy_loss, n=6)
+        assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+class SchedulerContract:
+    """Tests for a scheduler; the fixture `make` returns a fresh one."""
+
+    @staticmethod
+    def run(scheduler, scores):
+        """Return the work handed out when each trial gets the next of `scores`."""
+        done = []
+        while (work := scheduler.next()) is not None:
+            scheduler.report(len(done), work.budget, next(scores))
+            done.append(work)
+            assert len(done) <= len(scheduler.plan)
+        return done
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_plan_is_what_runs(self, make, seed):
+        scheduler = make()
+        plan = scheduler.plan
+        scores = iter(np.random.default_rng(seed).normal(size=10_000))
+        assert self.run(scheduler, scores) == list(plan)
+
+    def test_failed_trials_do_not_stop_it(self, make):
+        scheduler = make()
+        done = self.run(scheduler, iter([np.nan] * 10_000))
+        assert len(done) == len(scheduler.plan)
+
+    def test_budgets_are_shares(self, make):
+        assert all(0 < work.budget <= 1 for work in make().plan)

@@ -1,0 +1,157 @@
+"""The Bayesian optimizer on functions whose minimum is known."""
+
+import numpy as np
+import pytest
+from scipy.stats import loguniform, randint, uniform
+
+from sklearn_hpo.optimizers import BayesianOptimizer
+from sklearn_hpo.space import SearchSpace
+
+BRANCHES = [
+    {"kind": ["a", "b"], "x": uniform(0, 1), "k": randint(1, 9)},
+    {"kind": ["c"], "x": uniform(0, 1), "z": loguniform(1e-3, 1)},
+]
+
+
+def branin(rows):
+    """The function of Branin, on the unit square; its minimum is 0.397887."""
+    x, y = 15 * rows[:, 0] - 5, 15 * rows[:, 1]
+    valley = y - 5.1 / (4 * np.pi**2) * x**2 + 5 / np.pi * x - 6
+    return valley**2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(x) + 10
+
+
+def run(optimizer, space, seed, losses_of, n, n_pending=0):
+    """Evaluate n proposals, each told when `n_pending` later ones are out."""
+    optimizer.start(space, seed)
+    pending = np.empty((0, space.n_columns))
+    while len(optimizer.losses) < n:
+        pending = np.vstack([pending, optimizer.ask(1, pending)])
+        if len(pending) > n_pending:
+            optimizer.tell(pending[:1], losses_of(pending[:1]), np.ones(1))
+            pending = pending[1:]
+    return optimizer
+
+
+@pytest.mark.parametrize("n_pending", [0, 3])
+def test_better_than_random_on_branin(n_pending):
+    space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
+    ours, random = [], []
+    for seed in range(10):
+        optimizer = run(BayesianOptimizer(25), space, seed, branin, 25, n_pending)
+        ours.append(optimizer.losses.min() - 0.397887)
+        rows = space.sample(25, np.random.default_rng(seed))
+        random.append(branin(rows).min() - 0.397887)
+    assert np.median(ours) < 0.05 * np.median(random)
+    assert max(ours) < np.median(random)
+
+
+def test_the_right_branch_and_category_win():
+    space = SearchSpace(BRANCHES)
+
+    def losses_of(rows):
+        out = []
+        for row in rows:
+            params = space.decode(row)
+            base = {"a": 1.0, "b": 0.0, "c": 0.5}[params["kind"]]
+            shape = (params["k"] - 6) ** 2 / 50 if "k" in params else params["z"]
+            out.append(base + shape + (params["x"] - 0.7) ** 2)
+        return np.array(out)
+
+    for seed in range(5):
+        optimizer = run(BayesianOptimizer(30), space, seed, losses_of, 30)
+        best = space.decode(optimizer.rows[np.argmin(optimizer.losses)])
+        assert best["kind"] == "b"
+        assert best["k"] == 6
+        assert best["x"] == pytest.approx(0.7, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"a": ["x", "y"], "b": ["u", "v", "w"], "c": [1, 2, 4]},
+        [{"a": ["x", "y"], "b": [1, 2, 3]}, {"c": [None, "z"]}],
+        {"a": list(range(18))},
+    ],
+    ids=["dict", "branches", "one column"],
+)
+@pytest.mark.parametrize("constant", [True, False])
+def test_finite_spaces_are_exhausted_without_repetition(grid, constant):
+    space = SearchSpace(grid)
+
+    def losses_of(rows):
+        return np.nansum(rows, axis=1) * (not constant)
+
+    size = int(space.size)
+    optimizer = run(BayesianOptimizer(size), space, 0, losses_of, size, n_pending=2)
+    assert len({row.tobytes() for row in optimizer.rows}) == size
+    # After the last one there is still an answer.
+    row = optimizer.ask(1, np.empty((0, space.n_columns)))
+    np.testing.assert_array_equal(space.from_unit(row), row)
+
+
+def test_integers_do_not_repeat_on_a_large_grid():
+    space = SearchSpace({name: randint(0, 60) for name in "ab"})
+    assert space.size > 2048
+
+    def losses_of(rows):
+        return np.abs(rows - 0.5).max(axis=1).round(1)
+
+    optimizer = run(BayesianOptimizer(60), space, 1, losses_of, 60)
+    assert len({row.tobytes() for row in optimizer.rows}) == 60
+
+
+def test_tells_in_any_portions_lead_to_the_same_ask():
+    space = SearchSpace(BRANCHES)
+    rng = np.random.default_rng(0)
+    rows = space.sample(50, rng)
+    losses = np.nansum((rows - 0.4) ** 2, axis=1)
+    losses[[3, 20]] = np.nan
+    pending, asks = space.sample(3, rng), []
+    for portion in (1, 7, 50):
+        optimizer = BayesianOptimizer(60)
+        optimizer.start(space, 5)
+        for first in range(0, 50, portion):
+            some = np.arange(first, min(first + portion, 50))
+            optimizer.tell(rows[some], losses[some], np.ones(len(some)))
+            optimizer.ask(1, pending)
+        asks.append(optimizer.ask(2, pending))
+    np.testing.assert_array_equal(asks[0], asks[1])
+    np.testing.assert_array_equal(asks[0], asks[2])
+
+
+def test_asking_for_two_is_asking_twice():
+    space = SearchSpace(BRANCHES)
+    optimizer = run(BayesianOptimizer(40), space, 0, lambda r: np.nansum(r, axis=1), 20)
+    first, second = optimizer.ask(2, np.empty((0, space.n_columns)))
+    np.testing.assert_array_equal(optimizer.ask(1, first[None])[0], second)
+
+
+@pytest.mark.parametrize(
+    ("n_iter", "columns", "size"), [(60, 2, 4), (60, 9, 11), (20, 9, 5), (1, 2, 1)]
+)
+def test_design_size(n_iter, columns, size):
+    space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(columns)})
+
+    def ask(optimizer, n_told, slope):
+        optimizer.start(space, 0)
+        rows = space.sample(n_told, np.random.default_rng(0))
+        optimizer.tell(rows, slope * rows[:, 0], np.ones(n_told))
+        return optimizer.ask(1, rows[:0])
+
+    # The design does not look at losses; the first proposal after it does.
+    for n_initial in ("auto", size):
+        optimizer = BayesianOptimizer(n_iter, n_initial)
+        for n_told, equal in ((size - 1, True), (max(size, 2), False)):
+            up, down = (ask(optimizer, n_told, slope) for slope in (1.0, -1.0))
+            assert np.array_equal(up, down) == equal
+
+
+def test_plateaus_are_left():
+    space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
+
+    def staircase(rows):
+        return np.floor(4 * np.abs(rows - 0.85).max(axis=1))
+
+    for seed in range(5):
+        optimizer = run(BayesianOptimizer(25), space, seed, staircase, 25)
+        assert optimizer.losses.min() == 0
