@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.base import clone
 
-from sklearn_hpo._sklearn_compat import fit_and_score
+from sklearn_hpo._sklearn_compat import failed_result, fit_and_score
 from sklearn_hpo._trial import Job, Report
 
 
@@ -68,6 +68,23 @@ def evaluate(job: Job, problem: Problem) -> Report:
     """
     start = time.time()
     train, test = problem.splits[job.fold]
-    result = fit_and_score(clone(problem.estimator), problem, train, test, job)
+    try:
+        result = fit_and_score(clone(problem.estimator), problem, train, test, job)
+    except Exception as error:
+        if problem.error_score == "raise" or not _refused(job, problem):
+            raise
+        result = failed_result(problem, error, len(test))
     stop = job.events is not None and job.events.stop
     return Report(job.trial, job.fold, result, start, time.time(), stop)
+
+
+def _refused(job: Job, problem: Problem) -> bool:
+    """Whether the estimator does not take the job's parameters at all.
+
+    scikit-learn lets this error end the search; here it costs one candidate.
+    """
+    try:
+        clone(problem.estimator).set_params(**clone(job.params, safe=False))
+    except Exception:
+        return True
+    return False

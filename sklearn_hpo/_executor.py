@@ -125,9 +125,9 @@ class ParallelExecutor:
     def _enter_folder(self) -> None:
         # loky keeps large arrays inside a job in the folder of the Parallel that is
         # named here, which is then deleted with it
-        workers = getattr(self._backend, "_workers", None)
-        if hasattr(workers, "_temp_folder_manager"):
-            workers._temp_folder_manager.set_current_context(self._parallel._id)
+        if isinstance(self._backend, LokyBackend):
+            manager = self._backend._workers._temp_folder_manager
+            manager.set_current_context(self._parallel._id)
 
     def next_result(self) -> Any:
         """Wait for any job and return its result, or raise its error."""

@@ -7,6 +7,7 @@ newest release; a section for a release goes when support for older ones does.
 import copy
 import warnings
 from contextlib import contextmanager
+from traceback import format_exception
 
 import sklearn
 from sklearn.base import _fit_context as fit_context
@@ -21,6 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.fixes import parse_version
 from sklearn.utils.parallel import delayed
 from sklearn.utils.validation import _check_method_params as check_method_params
+from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "BaseSearchCV",
@@ -31,17 +33,21 @@ __all__ = [
     "check_refit",
     "close_scores",
     "configured",
+    "failed_result",
     "fit_and_score",
     "fit_context",
     "format_results",
     "get_scorers",
+    "num_samples",
     "route_fit_params",
     "scorer_attribute",
     "select_best_index",
     "split_mismatch",
 ]
 
-SKLEARN_VERSION = parse_version(sklearn.__version__)
+version = parse_version(sklearn.__version__)
+FROM_1_7 = version >= parse_version("1.7.0rc0")
+FROM_1_9 = version >= parse_version("1.9.0rc0")
 
 
 # Steps of BaseSearchCV.fit
@@ -87,7 +93,7 @@ def select_best_index(search, refit_metric, results):
 
 def split_mismatch(expected, got):
     """Return scikit-learn's words for a splitter whose two methods disagree."""
-    verb = "return" if SKLEARN_VERSION >= parse_version("1.8") else "returned"
+    verb = "return" if FROM_1_9 else "returned"
     return (
         f"cv.split and cv.get_n_splits {verb} inconsistent results. Expected "
         f"{expected} splits, got {got}"
@@ -138,6 +144,38 @@ def fit_and_score(estimator, problem, train, test, job):
     )
 
 
+def failed_result(problem, error, n_test_samples):
+    """Return what `fit_and_score` would for a fit that raised `error`.
+
+    Parameters
+    ----------
+    problem : Problem
+        Scorer and settings.
+    error : Exception
+        What was raised.
+    n_test_samples : int
+        Number of rows that were to be scored.
+
+    Returns
+    -------
+    result : dict
+        With the error score in place of each score.
+    """
+    scores = problem.error_score
+    if isinstance(problem.scorer, _MultimetricScorer):
+        scores = dict.fromkeys(problem.scorer._scorers, scores)
+    result = {
+        "fit_error": "".join(format_exception(error)),
+        "test_scores": scores,
+        "n_test_samples": n_test_samples,
+        "fit_time": 0.0,
+        "score_time": 0.0,
+    }
+    if problem.return_train_score:
+        result["train_scores"] = copy.copy(scores)
+    return result
+
+
 def configured(function):
     """Return a picklable `function` that runs under today's config and warning filters.
 
@@ -152,7 +190,7 @@ def configured(function):
         Same arguments, same result, in whichever process or thread it runs.
     """
     wrapped = delayed(function)()[0]
-    if SKLEARN_VERSION < parse_version("1.7"):
+    if not FROM_1_7:
         return wrapped.with_config(sklearn.get_config())
     get_filters = getattr(warnings, "_get_filters", None)
     filters = get_filters() if get_filters is not None else warnings.filters

@@ -64,11 +64,15 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """When a study ends before its scheduler does.
+class Rules:
+    """How a study runs, and when it ends before its scheduler does.
 
     Attributes
     ----------
+    max_concurrent : int
+        How many trials may be under way.
+    deterministic : bool
+        Whether the outcome may not depend on timing.
     deadline : float
         Moment on the monotonic clock, in seconds, by which the refit must be over.
     refit_factor : float
@@ -79,20 +83,23 @@ class Limits:
         The least rise of the best score that counts as an improvement.
     """
 
+    max_concurrent: int = 1
+    deterministic: bool = True
     deadline: float = math.inf
     refit_factor: float = 0.0
     n_iter_no_change: int | None = None
     tol: float = 0.0
 
 
+@dataclass(eq=False)
 class Study:
-    """Run trials until the scheduler, a limit or the user says stop.
+    """Run trials until the scheduler, a rule or the user says stop.
 
     Trial ``t`` is proposed knowing exactly the trials up to ``t - max_concurrent``, in
     that order, whether or not later ones have ended: the outcome does not depend on
-    timing. With ``deterministic=False`` it knows every trial that has ended.
+    timing. If the rules are not deterministic, it knows every trial that has ended.
 
-    Parameters
+    Attributes
     ----------
     space : SearchSpace
         Where the candidates lie.
@@ -106,57 +113,43 @@ class Study:
         Number of folds of each candidate.
     score_of : callable
         From the list of a trial's results to the score that is maximised.
+    rules : Rules
+        Concurrency and limits.
     first : sequence of dict
         Candidates that come before the optimizer's own. One that repeats another is
         not evaluated again.
-    max_concurrent : int
-        How many trials may be under way.
-    deterministic : bool
-        Whether the outcome may not depend on timing.
-    limits : Limits
-        When to end early.
     fold_events : callable or None
         From trial and fold numbers to the events of that job.
     announce : callable or None
-        Called with this study after each trial, in the order of their ends.
+        Called with this study and the record of each trial that ends.
+    records : list of Record
+        The trials, in the order of proposals.
+    ended : list of Record
+        Those whose folds are all in, in the order of their ends.
+    interrupted : bool
+        Whether the user ended the study.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        optimizer: Optimizer,
-        scheduler: Scheduler,
-        *,
-        seed: int,
-        n_splits: int,
-        score_of: Callable[[list[dict[str, Any]]], float],
-        first: Sequence[dict[str, Any]] = (),
-        max_concurrent: int = 1,
-        deterministic: bool = True,
-        limits: Limits = Limits(),
-        fold_events: Callable[[int, int], Any] | None = None,
-        announce: Callable[["Study", Record], None] | None = None,
-    ) -> None:
-        self.space = space
-        self.optimizer = optimizer
-        self.scheduler = scheduler
-        self.seed = seed
-        self.n_splits = n_splits
-        self.score_of = score_of
-        self.first = first
-        self._first = iter(first)
-        self.max_concurrent = max_concurrent
-        self.deterministic = deterministic
-        self.limits = limits
-        self.fold_events = fold_events
-        self.announce = announce
-        self.records: list[Record] = []
-        self.ended: list[Record] = []
-        self.interrupted = False
-        self._told: list[Record] = []
-        self._seen: set[Hashable] = set()
-        self._jobs: deque[Job] = deque()
-        self._closed = False
+    space: SearchSpace
+    optimizer: Optimizer
+    scheduler: Scheduler
+    seed: int
+    n_splits: int
+    score_of: Callable[[list[dict[str, Any]]], float]
+    rules: Rules = Rules()
+    first: Sequence[dict[str, Any]] = ()
+    fold_events: Callable[[int, int], Any] | None = None
+    announce: Callable[["Study", Record], None] | None = None
+    records: list[Record] = field(default_factory=list, init=False)
+    ended: list[Record] = field(default_factory=list, init=False)
+    interrupted: bool = field(default=False, init=False)
+    _told: list[Record] = field(default_factory=list, init=False)
+    _seen: set[Hashable] = field(default_factory=set, init=False)
+    _jobs: deque[Job] = field(default_factory=deque, init=False)
+    _closed: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._first = iter(self.first)
 
     @property
     def listed(self) -> list[Record]:
@@ -229,15 +222,17 @@ class Study:
         return True
 
     def _may_start(self, number: int) -> bool:
-        if self.deterministic:
+        if self.rules.deterministic:
             return all(record.complete for record in self._known_to(number))
-        return number - len(self.ended) < self.max_concurrent
+        return number - len(self.ended) < self.rules.max_concurrent
 
     def _known_to(self, number: int) -> list[Record]:
         """Return the trials that the proposal of trial `number` knows, not yet told."""
-        if not self.deterministic:
+        if not self.rules.deterministic:
             return self.ended[len(self._told) :]
-        return self.records[len(self._told) : max(0, number - self.max_concurrent + 1)]
+        return self.records[
+            len(self._told) : max(0, number - self.rules.max_concurrent + 1)
+        ]
 
     def _tell(self, records: list[Record]) -> None:
         if not records:
@@ -253,21 +248,21 @@ class Study:
         return self._out_of_time() or self._stagnates()
 
     def _out_of_time(self) -> bool:
-        if not self.ended or math.isinf(self.limits.deadline):
+        if not self.ended or math.isinf(self.rules.deadline):
             return False
         trial = float(np.median([record.seconds for record in self.ended]))
         model = self.best or self.ended[-1]
-        refit = self.limits.refit_factor * model.fit_seconds
-        return time.monotonic() + trial + refit > self.limits.deadline
+        refit = self.rules.refit_factor * model.fit_seconds
+        return time.monotonic() + trial + refit > self.rules.deadline
 
     def _stagnates(self) -> bool:
-        patience = self.limits.n_iter_no_change
+        patience = self.rules.n_iter_no_change
         if patience is None or len(self._told) <= patience:
             return False
         scores = np.array([record.score for record in self._told])
         scores[~np.isfinite(scores)] = -np.inf
         before, after = scores[:-patience].max(), scores[-patience:].max()
-        return bool(after <= before + self.limits.tol) and before > -np.inf
+        return bool(after <= before + self.rules.tol) and before > -np.inf
 
     def _next_candidate(self) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
         """Return a candidate that is new, or None if the space has no more."""
@@ -276,11 +271,7 @@ class Study:
                 return params, self.space.encode(params)
         if len(self._seen) >= self.space.size:
             return None
-        told = {record.trial.number for record in self._told}
-        pending = [r.trial.row for r in self.records if r.trial.number not in told]
-        rows = np.array(pending).reshape(len(pending), self.space.n_columns)
-        row = self.optimizer.ask(1, rows)[0]
-        for row in self._with_redraws(row):
+        for row in self._proposals():
             params = self.space.decode(row)
             if self._is_new(params):
                 return params, row
@@ -289,8 +280,12 @@ class Study:
         params = next(filter(self._is_new, self.space))
         return params, self.space.encode(params)
 
-    def _with_redraws(self, row: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-        yield row
+    def _proposals(self) -> Iterator[NDArray[np.float64]]:
+        """Yield the optimizer's proposal, and draws in case that it is not new."""
+        told = {record.trial.number for record in self._told}
+        pending = [r.trial.row for r in self.records if r.trial.number not in told]
+        rows = np.array(pending).reshape(len(pending), self.space.n_columns)
+        yield self.optimizer.ask(1, rows)[0]
         # a stream of its own: proposals count from 0, redraws carry a third number
         rng = np.random.default_rng([self.seed, len(self.records), 1])
         for _ in range(_MAX_REDRAWS):

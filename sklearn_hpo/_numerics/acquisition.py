@@ -1,7 +1,7 @@
 """What a proposal is worth: scores of posterior mean and deviation, to be maximised.
 
-A score takes ``mean`` (m, S) and ``std`` (m,) and returns its value (m,) and its partial
-derivatives by them, (m, S) and (m,). S target vectors are averaged over.
+A score takes ``mean`` (m, S) and ``std`` (m,) and returns its value (m,) and its
+partial derivatives by them, (m, S) and (m,). S target vectors are averaged over.
 
 References
 ----------
@@ -136,11 +136,11 @@ def yeo_johnson(x: Array, power: float) -> Array:
         An increasing function of `x`.
     """
     # The negative half is the positive one, turned about 0, with power 2 - lambda.
-    power = np.where(x < 0.0, 2.0 - power, power)
+    p = np.where(x < 0.0, 2.0 - power, power)
     log = np.log1p(np.abs(x))
     # expm1(p log) / p tends to log as p tends to 0.
-    safe = np.where(np.abs(power) < 1e-8, 1.0, power)
-    size = np.where(np.abs(power) < 1e-8, log, np.expm1(safe * log) / safe)
+    safe = np.where(np.abs(p) < 1e-8, 1.0, p)
+    size = np.where(np.abs(p) < 1e-8, log, np.expm1(safe * log) / safe)
     return np.copysign(size, x)
 
 
@@ -174,7 +174,8 @@ def normalise(losses: Array) -> Array:
     if len(np.unique(y)) >= 5:
         y = yeo_johnson(y, _likely_power(y))
     y -= y.mean()
-    return y / y.std()
+    y /= y.std()
+    return y
 
 
 def _likely_power(y: Array) -> float:

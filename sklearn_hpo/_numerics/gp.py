@@ -182,7 +182,8 @@ class Evidence:
         Q = alpha[i] * alpha[j] - flat[self._flat]
         trace = alpha @ alpha - flat[:: n + 1].sum()
         gradient = -z / self._std
-        gradient[:d] += weight * (self._distance @ (Q * (1.0 + r) * decay * (5.0 / 3.0)))
+        slope = (5.0 / 3.0) * (1.0 + r) * decay
+        gradient[:d] += weight * (self._distance @ (Q * slope))
         gradient[d] += Q @ kernel + 0.5 * s2 * trace
         gradient[d + 1] += 0.5 * noise * trace
         return float(value), gradient
@@ -321,7 +322,7 @@ class Posterior:
         return k @ self._alpha, self._std(k @ self._inverse_factor.T)
 
     def _std(self, v: Array) -> Array:
-        variance = self._s2 - np.einsum("ij,ij->i", v, v)
+        variance: Array = self._s2 - np.einsum("ij,ij->i", v, v)
         return np.sqrt(np.maximum(variance, 1e-12))
 
     def gradient(
@@ -381,7 +382,8 @@ class Posterior:
         prior = self._s2 * (1.0 + r + r * r / 3.0) * np.exp(-r)
         covariance = prior.reshape(len(rows), -1) - v @ v.T
         covariance[np.diag_indices(len(rows))] += self.noise
-        return (k @ self._alpha)[:, :1] + _cholesky(covariance) @ normals
+        draws: Array = (k @ self._alpha)[:, :1] + _cholesky(covariance) @ normals
+        return draws
 
 
 def _cholesky(K: Array) -> Array:

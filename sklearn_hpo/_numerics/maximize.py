@@ -43,7 +43,8 @@ class Domain:
     def climbable(self) -> Mask:
         """Return which columns a gradient can move: (d,), bool."""
         few = [v is not None and len(v) <= MAX_LEVELS for v in self.levels]
-        return ~(self.categorical | np.array(few, dtype=bool))
+        climbable: Mask = ~(self.categorical | np.array(few, dtype=bool))
+        return climbable
 
     def grid(self, limit: int) -> Array | None:
         """Return every row if they are few, else None.
@@ -116,9 +117,7 @@ def _sobol(n: int, d: int) -> Array:
     return _SOBOL[n, d]
 
 
-def perturb(
-    elite: Array, n: int, domain: Domain, rng: np.random.Generator
-) -> Array:
+def perturb(elite: Array, n: int, domain: Domain, rng: np.random.Generator) -> Array:
     """Return points near good rows: random subsets of their coordinates are moved.
 
     Parameters

@@ -83,7 +83,7 @@ class BayesianOptimizer(Optimizer):
         super().start(space, seed)
         d = space.n_columns
         categorical = np.array([c.kind == "categorical" for c in space.columns], bool)
-        conditional = ~space.active.all(axis=0)
+        conditional = np.logical_not(np.all(space.active, axis=0))
         self._layout = Layout(categorical, conditional)
         levels = tuple(column.centres for column in space.columns)
         self._domain = Domain(space.from_unit, levels, categorical)
@@ -151,7 +151,7 @@ class BayesianOptimizer(Optimizer):
         )
 
     def _pool(self, taken: set[bytes], rng: np.random.Generator) -> Rows:
-        """Return candidates, random ones first; taken ones only if there are no others."""
+        """Return candidates, random ones first; taken ones only if all are."""
         d = self.space.n_columns
         if not d:
             return np.empty((1, 0))
@@ -219,7 +219,7 @@ class BayesianOptimizer(Optimizer):
 
 
 def _informative(y: NDArray[np.float64], n: int) -> NDArray[np.intp]:
-    """Return n indices: a quarter the best, a quarter the last, the rest spread evenly."""
+    """Return n indices: a quarter the best, a quarter the last, the rest evenly."""
     best = np.argsort(y, kind="stable")[: n // 4]
     chosen = np.union1d(best, np.arange(len(y) - n // 4, len(y)))
     others = np.setdiff1d(np.arange(len(y)), chosen)

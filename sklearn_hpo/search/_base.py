@@ -26,12 +26,13 @@ from sklearn_hpo._sklearn_compat import (
     fit_context,
     format_results,
     get_scorers,
+    num_samples,
     route_fit_params,
     scorer_attribute,
     select_best_index,
     split_mismatch,
 )
-from sklearn_hpo._study import Limits, Study
+from sklearn_hpo._study import Rules, Study
 from sklearn_hpo.search._points import check_names, complete_points, whole_grid
 from sklearn_hpo.space import SearchSpace
 
@@ -85,8 +86,8 @@ class SearchCV(BaseSearchCV):
 
         Returns
         -------
-        self : object
-            The fitted search.
+        object
+            The search itself, fitted.
 
         Raises
         ------
@@ -170,27 +171,25 @@ class SearchCV(BaseSearchCV):
                 n_splits=n_splits,
                 score_of=partial(_mean_score, metric=self._loss_metric()),
                 first=points,
-                max_concurrent=self._concurrency(executor.n_workers, n_splits),
-                deterministic=self.deterministic,
-                limits=self._limits(problem, began),
+                rules=self._rules(problem, executor.n_workers, began),
                 fold_events=fold_events,
                 announce=self._announce if self.verbose > 0 else None,
             )
             study.run(executor)
         return study
 
-    def _concurrency(self, n_workers, n_splits):
-        if self.max_concurrent != "auto":
-            return self.max_concurrent
-        # while the last folds of one candidate run, the next one fills idle workers
-        return 1 if n_workers == 1 else 1 + math.ceil(n_workers / n_splits)
-
-    def _limits(self, problem, began):
+    def _rules(self, problem, n_workers, began):
+        concurrent = self.max_concurrent
+        if concurrent == "auto":
+            # while the last folds of one candidate run, the next one fills idle workers
+            ahead = math.ceil(n_workers / len(problem.splits))
+            concurrent = 1 if n_workers == 1 else 1 + ahead
         n_train = np.mean([len(train) for train, _ in problem.splits])
-        n_samples = len(problem.splits[0][0]) + len(problem.splits[0][1])
-        return Limits(
+        return Rules(
+            max_concurrent=concurrent,
+            deterministic=self.deterministic,
             deadline=math.inf if self.max_time is None else began + self.max_time,
-            refit_factor=n_samples / n_train if self.refit else 0.0,
+            refit_factor=num_samples(problem.X) / n_train if self.refit else 0.0,
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
         )

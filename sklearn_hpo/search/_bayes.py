@@ -30,11 +30,11 @@ class BayesSearchCV(SearchCV):
         cloned, never changed.
     param_distributions : dict or list of dict
         From parameter names to lists of choices or distributions, as for
-        ``GridSearchCV`` and ``RandomizedSearchCV``. A list holds any Python objects; one
-        of sorted numbers is searched as an ordered scale. A distribution is a frozen
-        one of ``scipy.stats`` or any object with an ``rvs`` method; its quantiles are
-        the scale of the search, so a log-uniform one is searched on a log scale. Of a
-        list of dicts, each candidate uses one dict.
+        ``GridSearchCV`` and ``RandomizedSearchCV``. A list holds any Python objects;
+        one of sorted numbers is searched as an ordered scale. A distribution is a
+        frozen one of ``scipy.stats`` or any object with an ``rvs`` method; its
+        quantiles are the scale of the search, so a log-uniform one is searched on a log
+        scale. Of a list of dicts, each candidate uses one dict.
     n_iter : int, default=50
         Number of candidates.
     surrogate : {"auto", "gp", "random"}, default="auto"

@@ -4,6 +4,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
+# Draws from a dict of the space, of which one must suit the estimator.
+_N_PROBES = 16
+
 
 def check_names(space, estimator):
     """Raise if the estimator does not take a parameter name.
@@ -25,11 +28,23 @@ def check_names(space, estimator):
         return
     # a name may become valid through another parameter, as `clf__C` through `clf`, and
     # some estimators take names that they do not list: let them say
-    for row in _branch_rows(space, np.full(space.n_columns, 0.5)):
-        try:
-            clone(estimator).set_params(**clone(space.decode(row), safe=False))
-        except (TypeError, ValueError):
+    draws = np.random.default_rng(0).random((_N_PROBES, space.n_columns))
+    for rows in zip(*(_branch_rows(space, draw) for draw in draws), strict=True):
+        errors = [_refusal(estimator, space.decode(row)) for row in rows]
+        if None not in errors:
             space.check_names(valid)
+            raise ValueError(
+                f"The search space has a parameter that is refused: {errors[0]}"
+            )
+
+
+def _refusal(estimator, params):
+    """Return the error of setting `params`, or None."""
+    try:
+        clone(estimator).set_params(**clone(params, safe=False))
+    except (TypeError, ValueError) as error:
+        return error
+    return None
 
 
 def complete_points(points, space, estimator, seed):

@@ -68,7 +68,7 @@ class lograndint:
 
         Returns
         -------
-        bounds : tuple of int
+        tuple of int
             Both of them can be drawn.
         """
         return self.low, self.high - 1
@@ -83,7 +83,7 @@ class lograndint:
 
         Returns
         -------
-        probability : float or ndarray
+        float or ndarray
             Of the shape of `k`.
         """
         whole = np.clip(np.floor(k), self.low - 1, self.high - 1)
@@ -99,7 +99,7 @@ class lograndint:
 
         Returns
         -------
-        probability : float or ndarray
+        float or ndarray
             Of the shape of `k`; 0 outside the support.
         """
         k = np.asarray(k)
@@ -116,7 +116,7 @@ class lograndint:
 
         Returns
         -------
-        k : float or ndarray
+        float or ndarray
             Whole numbers of the shape of `q`; NaN where `q` is outside [0, 1].
         """
         q = np.asarray(q, dtype=float)
@@ -141,7 +141,7 @@ class lograndint:
 
         Returns
         -------
-        k : int or ndarray of int
+        int or ndarray of int
             The draws.
         """
         if not hasattr(random_state, "uniform"):

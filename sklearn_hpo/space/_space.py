@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from sklearn_hpo.space._build import branch_weights, check_dicts, make_warp
 from sklearn_hpo.space._column import make_column
-from sklearn_hpo.space._keys import value_key
-from sklearn_hpo.space._warps import Array, Levels, Quantiles, Warp
+from sklearn_hpo.space._keys import unbox, value_key
+from sklearn_hpo.space._warps import Array, Levels, Warp
 
 Params: TypeAlias = dict[str, Any]
 Plan: TypeAlias = list[tuple[str, int, Warp]]
@@ -148,7 +148,7 @@ class SearchSpace:
 
         Returns
         -------
-        rows : ndarray of shape (n, n_columns)
+        ndarray of shape (n, n_columns)
             Canonical rows.
         """
         return self.from_unit(rng.random((n, self.n_columns)))
@@ -168,7 +168,7 @@ class SearchSpace:
 
         Returns
         -------
-        rows : ndarray of shape (n, n_columns)
+        ndarray of shape (n, n_columns)
             Canonical rows, a new array.
         """
         rows: Array = np.array(U, dtype=float)
@@ -197,7 +197,7 @@ class SearchSpace:
 
         Returns
         -------
-        params : dict
+        dict
             Names, sorted, and values: Python numbers from distributions, and from
             lists the very objects that were given.
         """
@@ -214,11 +214,12 @@ class SearchSpace:
         ----------
         params : dict
             A value for each parameter of one branch; if several branches fit, the
-            first is taken.
+            first is taken. Equal numbers of another type fit where the very ones
+            are not found.
 
         Returns
         -------
-        row : ndarray of shape (n_columns,)
+        ndarray of shape (n_columns,)
             The canonical row.
 
         Raises
@@ -226,16 +227,22 @@ class SearchSpace:
         ValueError
             If the candidate is outside the space.
         """
-        failures = []
+        failures: list[str] = []
+        rows: list[Array] = []
         for branch, plan in enumerate(self._plans):
             if params.keys() == self._branches[branch].keys():
                 row = np.full(self.n_columns + 1, np.nan)  # row[-1] takes constants
                 if len(self._plans) > 1:
                     row[0] = self._branch.encode(branch)
                 wrong = _fill(row, plan, params)
-                if wrong is None:
-                    return np.array(self.from_unit(row[None, :-1])[0])
-                failures.append(wrong)
+                if wrong is not None:
+                    failures.append(wrong)
+                    continue
+                rows.append(self.from_unit(row[None, :-1])[0])
+                if _same_types(self.decode(rows[-1]), params):
+                    return rows[-1]
+        if rows:
+            return rows[0]
         if failures:
             raise ValueError(failures[0])
         given = set(params)
@@ -258,7 +265,7 @@ class SearchSpace:
 
         Returns
         -------
-        inside : bool
+        bool
             True if the candidate belongs to the space.
         """
         try:
@@ -283,7 +290,7 @@ class SearchSpace:
 
         Returns
         -------
-        key : hashable
+        hashable
             Good for sets and dicts while the values of `params` live.
         """
         return frozenset((name, value_key(v)) for name, v in params.items())
@@ -319,19 +326,19 @@ class SearchSpace:
             Naming the parameter and the valid names most like it.
         """
         valid = set(valid_names)
+        folded = {name.casefold(): name for name in valid}
         for branch in self._branches:
             for name in sorted(branch.keys() - valid):
                 parts = name.split("__")
                 parents = {"__".join(parts[:i]) for i in range(1, len(parts))}
                 if not parents & branch.keys():
-                    near = difflib.get_close_matches(name, valid, cutoff=0.5)
+                    near = difflib.get_close_matches(name.casefold(), folded)
+                    hint = f"valid names are {sorted(valid)}."
+                    if near:
+                        names = " or ".join(repr(folded[n]) for n in near)
+                        hint = f"did you mean {names}?"
                     raise ValueError(
-                        f"Invalid parameter {name!r} in the search space; "
-                        + (
-                            f"did you mean {' or '.join(map(repr, near))}?"
-                            if near
-                            else f"valid names are {sorted(valid)}."
-                        )
+                        f"Invalid parameter {name!r} in the search space; {hint}"
                     )
 
     def _candidates(self) -> Iterator[Params]:
@@ -372,11 +379,11 @@ class SearchSpace:
         even = [isinstance(w, Levels) and w.edges is None for w in warps]
         self._even = np.flatnonzero(even)
         self._n_cells = np.array([float(len(warps[j].values)) for j in self._even])
-        self._uneven = [
-            j
-            for j, w in enumerate(warps)
-            if not even[j] and not isinstance(w, Quantiles)
-        ]
+        self._uneven = np.flatnonzero(np.logical_not(even)).tolist()
+
+
+def _same_types(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(type(unbox(one[k])) is type(unbox(other[k])) for k in one)
 
 
 def _fill(row: Array, plan: Plan, params: Mapping[str, Any]) -> str | None:

@@ -31,9 +31,9 @@ class Warp(ABC):
     centres: Array | None = None
     clip = (0.0, 1.0)
 
-    @abstractmethod
     def snap(self, u: Array) -> Array:
         """Move coordinates within `clip` to those of the values they decode to."""
+        return u
 
     @abstractmethod
     def decode(self, u: float) -> Any:
@@ -62,15 +62,14 @@ class Levels(Warp):
         self.values = values
         self.kind = "ordered" if ordered else "categorical"
         self.edges: Array | None = None
-        self.middles: Array | None = None
-        if ends is not None and not np.allclose(np.diff(ends, prepend=0), 1 / n, 1e-9):
+        if ends is not None and np.ptp(np.diff(ends, prepend=0)) > 1e-9 / n:
             self.edges = ends[:-1]
-            self.middles = (np.append(0.0, ends[:-1]) + ends) / 2
-        elif n <= MAX_LEVELS or not ordered:
-            self.middles = (np.arange(n) + 0.5) / n
+            self.middles: Array = (np.append(0.0, ends[:-1]) + ends) / 2
         if listed:
             self.n_values = float(n)
-            self.centres = self.middles if n <= MAX_LEVELS or not ordered else None
+            if n <= MAX_LEVELS or not ordered:
+                even = self.edges is None
+                self.centres = (np.arange(n) + 0.5) / n if even else self.middles
         if not isinstance(values, range):
             self.by_key = {value_key(v): i for i, v in enumerate(values)}
             self.by_number = {v: i for i, v in enumerate(values) if is_real(v)}
@@ -83,9 +82,7 @@ class Levels(Warp):
         return np.minimum(np.floor(u * len(self.values)), last).astype(np.intp)
 
     def snap(self, u: Array) -> Array:
-        """Move coordinates to the centres of their cells."""
-        if self.middles is None:
-            return (self.index(u) + 0.5) / len(self.values)
+        """Move coordinates to the centres of their cells, which are uneven."""
         middles: Array = self.middles[self.index(u)]
         return middles
 
@@ -100,7 +97,7 @@ class Levels(Warp):
         i = self._find(value)
         if i is None:
             raise ValueError(f"one of {reprlib.repr(self.values)}")
-        if self.middles is None:
+        if self.edges is None:
             return (i + 0.5) / len(self.values)
         return float(self.middles[i])
 
@@ -135,10 +132,6 @@ class Quantiles(Warp):
         self.start, self.span = float(x[0]), float(x[-1] - x[0])
         line = self.start + self.span * GRID
         return bool(np.allclose(x, line, rtol=0, atol=1e-10 * self.span))
-
-    def snap(self, u: Array) -> Array:
-        """Return the coordinates: each has a value of its own."""
-        return u
 
     def decode(self, u: float) -> float:
         """Return the quantile at `u`, within the support."""

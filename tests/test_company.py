@@ -1,0 +1,616 @@
+"""BayesSearchCV inside of scikit-learn's utilities, and these inside of it."""
+
+import copy
+import os
+import pickle
+import random
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import loguniform, uniform
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_selection import RFECV, SelectFromModel, SelectKBest
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    HalvingGridSearchCV,
+    KFold,
+    StratifiedKFold,
+    TunedThresholdClassifierCV,
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    permutation_test_score,
+    validation_curve,
+)
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputRegressor, RegressorChain
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import estimator_html_repr
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_info
+
+from sklearn_hpo import BayesSearchCV
+
+# scikit-learn 1.6 with the newest SciPy
+pytestmark = pytest.mark.filterwarnings("ignore:.*`disp` and `iprint`")
+
+X, Y = load_iris(return_X_y=True)  # in the order of the classes
+X = scale(X)
+X2, Y2 = X[50:], Y[50:] == 2
+XR, YR = (part[:120] for part in load_diabetes(return_X_y=True))
+LABELS = np.column_stack([X2[:, 0] > 0.5, X2[:, 2] > 0.6, Y2]).astype(int)
+TARGETS = np.column_stack([YR, XR[:, 2] + 0.1 * YR])
+WEIGHTS = np.where(np.arange(150) % 2, 0.05, 2.0)
+SPACE = {"C": loguniform(1e-2, 1e2)}
+GRID = {"C": [0.01, 0.1, 10.0]}
+LOGISTIC = LogisticRegression(max_iter=1000)
+
+
+def bayes(estimator=LOGISTIC, space=SPACE, **settings):
+    settings = {"n_iter": 4, "cv": 3, "random_state": 0, **settings}
+    return BayesSearchCV(estimator, space, **settings)
+
+
+def ridge(search_type):
+    return search_type(Ridge(), {"alpha": [0.01, 0.1, 1.0]}, cv=3)
+
+
+def logistic(search_type):
+    return search_type(LOGISTIC, GRID, cv=3)
+
+
+def scores(search_type):
+    return cross_val_score(logistic(search_type), X, Y, cv=4)
+
+
+def probabilities(search_type):
+    return cross_val_predict(logistic(search_type), X, Y, method="predict_proba")
+
+
+def curve(search_type):
+    return learning_curve(
+        logistic(search_type),
+        X,
+        Y,
+        train_sizes=[0.4, 1.0],
+        cv=3,
+        shuffle=True,
+        random_state=0,
+    )[1:3]
+
+
+def curve_of_a_nested_parameter(search_type):
+    return validation_curve(
+        logistic(search_type),
+        X2,
+        Y2,
+        param_name="estimator__fit_intercept",
+        param_range=[True, False],
+        cv=3,
+    )
+
+
+def permutations(search_type):
+    score, permuted, p = permutation_test_score(
+        logistic(search_type), X2, Y2, cv=3, n_permutations=4
+    )
+    return [score, *permuted, p]
+
+
+def stacked(search_type):
+    models = [("search", logistic(search_type)), ("nb", GaussianNB())]
+    return StackingClassifier(models, LOGISTIC, cv=3).fit(X, Y).predict_proba(X)
+
+
+def stacked_on_top(search_type):
+    models = [("tree", DecisionTreeClassifier(random_state=0)), ("nb", GaussianNB())]
+    stack = StackingClassifier(models, logistic(search_type), cv=3)
+    return stack.fit(X, Y).predict_proba(X)
+
+
+def voted(search_type):
+    models = [("search", logistic(search_type)), ("nb", GaussianNB())]
+    return VotingClassifier(models, voting="soft").fit(X, Y).predict_proba(X)
+
+
+def tuned_threshold(search_type):
+    model = TunedThresholdClassifierCV(logistic(search_type), cv=3).fit(X2, Y2)
+    return [model.best_threshold_, *model.predict(X2)]
+
+
+def fixed_threshold(search_type):
+    model = FixedThresholdClassifier(logistic(search_type), threshold=0.8)
+    return model.fit(X2, Y2).predict(X2)
+
+
+def calibrated(search_type):
+    model = CalibratedClassifierCV(logistic(search_type), cv=3)
+    return model.fit(X, Y).predict_proba(X)
+
+
+def many_outputs(search_type):
+    return MultiOutputRegressor(ridge(search_type)).fit(XR, TARGETS).predict(XR)
+
+
+def regressor_chain(search_type):
+    return RegressorChain(ridge(search_type)).fit(XR, TARGETS).predict(XR)
+
+
+def classifier_chain(search_type):
+    return ClassifierChain(logistic(search_type)).fit(X2, LABELS).predict_proba(X2)
+
+
+def one_vs_rest(search_type):
+    return OneVsRestClassifier(logistic(search_type)).fit(X, Y).predict_proba(X)
+
+
+def one_vs_one(search_type):
+    return OneVsOneClassifier(logistic(search_type)).fit(X, Y).decision_function(X)
+
+
+def bagged(search_type):
+    model = BaggingClassifier(logistic(search_type), n_estimators=3, random_state=0)
+    return model.fit(X, Y).predict_proba(X)
+
+
+def eliminated(search_type):
+    getter = "best_estimator_.coef_"
+    model = RFECV(logistic(search_type), cv=3, importance_getter=getter).fit(X, Y)
+    return [*model.ranking_, *model.cv_results_["mean_test_score"]]
+
+
+def selected(search_type):
+    getter = "best_estimator_.coef_"
+    model = SelectFromModel(logistic(search_type), importance_getter=getter)
+    return model.fit_transform(X, Y)
+
+
+def transformed_target(search_type):
+    model = TransformedTargetRegressor(
+        ridge(search_type), func=np.log1p, inverse_func=np.expm1
+    )
+    return model.fit(XR, YR).predict(XR)
+
+
+def last_step(search_type):
+    return make_pipeline(StandardScaler(), logistic(search_type)).fit(X, Y).predict(X)
+
+
+def supervised_transformer_in_a_union(search_type):
+    steps = make_pipeline(SelectKBest(), LOGISTIC)
+    search = search_type(steps, {"selectkbest__k": [1, 2]}, cv=3).fit(X, Y)
+    features = make_union(search.best_estimator_[:-1], PCA(1))
+    return make_pipeline(features, logistic(search_type)).fit(X, Y).predict_proba(X)
+
+
+def frozen(search_type):
+    fitted = FrozenEstimator(logistic(search_type).fit(X[::2], Y[::2]))
+    return CalibratedClassifierCV(fitted, cv=3).fit(X[1::2], Y[1::2]).predict_proba(X)
+
+
+def grid_over_the_search(search_type):
+    search = GridSearchCV(
+        logistic(search_type), {"estimator__fit_intercept": [True, False]}, cv=3
+    ).fit(X, Y)
+    return search.cv_results_["mean_test_score"]
+
+
+COMPANY = [
+    scores,
+    probabilities,
+    curve,
+    curve_of_a_nested_parameter,
+    permutations,
+    stacked,
+    stacked_on_top,
+    voted,
+    tuned_threshold,
+    fixed_threshold,
+    calibrated,
+    many_outputs,
+    regressor_chain,
+    classifier_chain,
+    one_vs_rest,
+    one_vs_one,
+    bagged,
+    eliminated,
+    selected,
+    transformed_target,
+    last_step,
+    supervised_transformer_in_a_union,
+    frozen,
+    grid_over_the_search,
+]
+
+
+@pytest.mark.parametrize("use", COMPANY, ids=lambda use: use.__name__)
+def test_in_the_place_of_grid_search(use):
+    # on a small grid both evaluate the same candidates: all around must come out equal
+    for ours, theirs in zip(use(BayesSearchCV), use(GridSearchCV), strict=True):
+        assert_array_equal(ours, theirs)
+
+
+# With spaces that only a search of ours learns from
+
+
+def test_cross_validation_is_stratified_as_for_a_classifier():
+    # without strata each fold of the sorted classes misses the class it is tested on
+    assert cross_val_score(bayes(), X, Y, cv=3).min() > 0.9
+    assert_array_equal(cross_val_score(bayes(cv=2), X, Y, cv=KFold(3)), 0)
+
+
+def test_cross_validate_returns_searches_that_saw_their_fold_only():
+    results = cross_validate(
+        bayes(), X, Y, cv=3, return_estimator=True, return_indices=True
+    )
+    train_rows = results["indices"]["train"]
+    for search, train in zip(results["estimator"], train_rows, strict=True):
+        alone = bayes().fit(X[train], Y[train])
+        assert search.n_trials_ == 4
+        assert search.best_params_ == alone.best_params_
+        assert_array_equal(search.best_estimator_.coef_, alone.best_estimator_.coef_)
+    n_distinct = len({s.best_estimator_.coef_.tobytes() for s in results["estimator"]})
+    assert n_distinct == 3
+
+
+def test_halving_gives_the_search_more_candidates():
+    halving = HalvingGridSearchCV(
+        bayes(),
+        {"estimator__fit_intercept": [True, False], "surrogate": ["gp", "random"]},
+        resource="n_iter",
+        min_resources=2,
+        max_resources=8,
+        factor=2,
+        cv=3,
+        random_state=0,
+    ).fit(X, Y)
+    assert halving.n_resources_ == [2, 4, 8]
+    assert halving.best_estimator_.n_trials_ == 8
+
+
+def test_search_of_a_search():
+    inner = bayes(cv=2)
+    steps = make_pipeline(SelectKBest(), inner)
+    outer = bayes(steps, {"selectkbest__k": [1, 2, 3]}).fit(X, Y)
+    best_inner = outer.best_estimator_[-1]
+    assert outer.n_trials_ == 3
+    assert best_inner.n_trials_ == 4
+    assert best_inner.n_features_in_ == outer.best_params_["selectkbest__k"]
+    assert_array_equal(outer.predict(X), outer.best_estimator_.predict(X))
+    assert not hasattr(inner, "best_params_")
+
+
+@pytest.mark.parametrize(
+    ("steps", "space"),
+    [
+        (
+            make_pipeline(RFECV(LOGISTIC, cv=2), KNeighborsClassifier()),
+            {
+                "rfecv__estimator__C": loguniform(1e-2, 1e2),
+                "kneighborsclassifier__n_neighbors": range(1, 30),
+            },
+        ),
+        (
+            make_pipeline(SelectFromModel(LOGISTIC), KNeighborsClassifier()),
+            {
+                "selectfrommodel__estimator__C": loguniform(1e-2, 1e2),
+                "selectfrommodel__threshold": uniform(0, 0.4),
+                "kneighborsclassifier__weights": ["uniform", "distance"],
+            },
+        ),
+        (
+            make_pipeline("passthrough", LOGISTIC),
+            {
+                "passthrough": [None, StandardScaler(), PCA(3)],
+                "logisticregression__C": loguniform(1e-2, 1e2),
+            },
+        ),
+        (
+            CalibratedClassifierCV(LOGISTIC, cv=2),
+            {"method": ["sigmoid", "isotonic"], "estimator__C": loguniform(1e-2, 1e2)},
+        ),
+        (
+            StackingClassifier(
+                [("nb", GaussianNB()), ("lr", LOGISTIC)], LOGISTIC, cv=2
+            ),
+            {"lr__C": loguniform(1e-2, 1e2), "nb__var_smoothing": loguniform(1e-9, 1)},
+        ),
+    ],
+    ids=["RFECV", "SelectFromModel", "steps as choices", "calibrated", "stacked"],
+)
+def test_search_over_composed_estimators(steps, space):
+    search = bayes(steps, space, n_iter=5).fit(X, Y)
+    assert search.best_score_ > 0.85
+    # the oracle: scikit-learn's own evaluation of the best candidate
+    best = clone(steps).set_params(**search.best_params_)
+    assert_allclose(
+        search.best_score_, cross_val_score(best, X, Y, cv=3).mean(), rtol=1e-12
+    )
+    assert_array_equal(search.predict(X), best.fit(X, Y).predict(X))
+
+
+def test_mixed_columns_of_a_frame():
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    frame["size"] = pd.Categorical(np.where(X[:, 0] > 0, "large", "small"))
+    columns = ColumnTransformer(
+        [
+            ("numbers", StandardScaler(), ["c", "d"]),
+            ("names", OneHotEncoder(), ["size"]),
+        ]
+    )
+    search = bayes(
+        make_pipeline(columns, LOGISTIC),
+        {
+            "logisticregression__C": loguniform(1e-2, 1e2),
+            "columntransformer__numbers__with_std": [True, False],
+            "columntransformer__names__drop": [None, "first"],
+        },
+    ).fit(frame, pd.Series(Y).map({0: "x", 1: "y", 2: "z"}))
+    assert list(search.feature_names_in_) == list(frame)
+    assert list(search.classes_) == ["x", "y", "z"]
+    assert search.best_score_ > 0.9
+
+
+class Recorder(TransformerMixin, BaseEstimator):
+    """Keeps the weights that it was fitted with."""
+
+    def __init__(self, shift=0.0):
+        self.shift = shift
+
+    def fit(self, X, y=None, sample_weight=None):
+        self.weights_ = sample_weight
+        return self
+
+    def transform(self, X):
+        return X + self.shift
+
+
+def test_metadata_reach_a_step_through_cross_validation_and_search():
+    def fit_all(search_type, weights):
+        steps = make_pipeline(
+            Recorder().set_fit_request(sample_weight=True),
+            LogisticRegression(max_iter=1000)
+            .set_fit_request(sample_weight=True)
+            .set_score_request(sample_weight=False),
+        )
+        search = search_type(steps, {"logisticregression__C": GRID["C"]}, cv=3)
+        return cross_validate(
+            search,
+            X,
+            Y,
+            params={"sample_weight": weights},
+            return_estimator=True,
+            return_indices=True,
+        )
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        theirs = fit_all(GridSearchCV, WEIGHTS)
+        ours = fit_all(BayesSearchCV, WEIGHTS)
+        plain = fit_all(BayesSearchCV, np.ones(150))
+    train_rows = ours["indices"]["train"]
+    for search, train in zip(ours["estimator"], train_rows, strict=True):
+        assert_array_equal(search.best_estimator_[0].weights_, WEIGHTS[train])
+    coefs = [
+        np.array([search.best_estimator_[-1].coef_ for search in results["estimator"]])
+        for results in (ours, theirs, plain)
+    ]
+    assert_array_equal(coefs[0], coefs[1])
+    assert not np.allclose(coefs[0], coefs[2])
+
+
+def test_pandas_output_of_a_search_that_transforms():
+    pca = PCA(random_state=0).set_output(transform="pandas")
+    search = bayes(pca, {"n_components": [1, 2, 3]}).fit(X)
+    out = search.transform(X)
+    assert list(out) == [f"pca{i}" for i in range(out.shape[1])]
+    assert_array_equal(out, search.best_estimator_.transform(X))
+    with sklearn.config_context(transform_output="pandas"):
+        steps = make_pipeline(StandardScaler(), PCA(random_state=0))
+        search = bayes(steps, {"pca__n_components": [1, 2]}).fit(X)
+        assert list(search.transform(X))[0] == "pca0"
+
+
+# The search as an object
+
+
+def outcome(search):
+    scores = search.cv_results_["mean_test_score"]
+    return search.cv_results_["params"], scores.tolist(), search.best_index_
+
+
+@pytest.mark.parametrize("twin_of", [clone, copy.deepcopy, copy.copy])
+def test_twins_find_the_same(twin_of):
+    search = bayes(points_to_evaluate=[{"C": 1.0}], random_state=3)
+    twin = twin_of(search)
+    expected = search.get_params(deep=False)
+    for name, value in twin.get_params(deep=False).items():
+        if name not in ("estimator", "param_distributions", "error_score"):
+            assert value == expected[name], name
+    assert outcome(twin.fit(X, Y)) == outcome(search.fit(X, Y))
+
+
+def test_clone_of_a_fitted_search_is_unfitted():
+    fitted = bayes().fit(X, Y)
+    assert not [name for name in vars(clone(fitted)) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps])
+def test_duplicates_of_a_fitted_search_keep_everything(duplicate):
+    search = bayes().fit(X, Y)
+    twin = duplicate(search)
+    if isinstance(twin, bytes):
+        twin = pickle.loads(twin)
+    assert vars(twin).keys() == vars(search).keys()
+    assert outcome(twin) == outcome(search)
+    assert twin.history_ == search.history_
+    assert_array_equal(twin.predict_proba(X), search.predict_proba(X))
+    assert outcome(twin.fit(X, Y)) == outcome(search)
+
+
+def test_an_unfitted_search_survives_pickling():
+    search = bayes()
+    twin = pickle.loads(pickle.dumps(search))
+    assert outcome(twin.fit(X, Y)) == outcome(search.fit(X, Y))
+
+
+def test_nested_parameters():
+    search = bayes(
+        make_pipeline(StandardScaler(), clone(LOGISTIC)),
+        {"logisticregression__C": loguniform(1e-2, 1e2)},
+    )
+    search.set_params(
+        n_iter=2,
+        estimator__logisticregression__fit_intercept=False,
+        estimator__standardscaler="passthrough",
+    ).fit(X, Y)
+    assert search.n_trials_ == 2
+    assert search.best_estimator_[0] == "passthrough"
+    assert_array_equal(search.best_estimator_[-1].intercept_, 0)
+    with pytest.raises(ValueError, match="Invalid parameter 'n_iters'"):
+        search.set_params(n_iters=2)
+
+
+def test_html_shows_what_the_search_holds():
+    search = bayes(make_pipeline(StandardScaler(), LOGISTIC), {"standardscaler": [1]})
+    search.set_params(param_distributions={"logisticregression__C": [0.1, 1.0]})
+    unfitted = estimator_html_repr(search)
+    fitted = estimator_html_repr(search.fit(X, Y))
+    for html in (unfitted, fitted, search._repr_mimebundle_()["text/html"]):
+        assert "BayesSearchCV" in html
+        assert "StandardScaler" in html
+    assert "best_estimator_" not in unfitted
+    assert "best_estimator_" in fitted
+    assert "Not fitted" in unfitted
+    assert "<span>Fitted</span>" in fitted
+    with sklearn.config_context(display="text"):
+        assert list(search._repr_mimebundle_()) == ["text/plain"]
+    assert "n_iter=4" in repr(search)
+    assert "max_time" not in repr(search)  # left as it was
+
+
+def test_history_is_a_frame():
+    search = bayes(n_iter=6).fit(X, Y)
+    frame = pd.DataFrame(search.history_)
+    assert len(frame) == 6
+    assert_array_equal(frame["score"], search.cv_results_["mean_test_score"])
+    assert_array_equal(frame["best_score"], frame["score"].cummax())
+    assert (frame["end"] >= frame["start"]).all()
+    table = pd.DataFrame(search.cv_results_)
+    assert table.loc[table["rank_test_score"] == 1, "params"].iloc[0] == (
+        search.best_params_
+    )
+
+
+@pytest.mark.parametrize("kind", ["learning", "validation"])
+def test_curve_displays(kind):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    from sklearn.model_selection import LearningCurveDisplay, ValidationCurveDisplay
+
+    if kind == "learning":
+        display_class, curve = LearningCurveDisplay, learning_curve
+        settings = {"train_sizes": [0.5, 1.0], "shuffle": True, "random_state": 0}
+    else:
+        display_class, curve = ValidationCurveDisplay, validation_curve
+        settings = {"param_name": "n_iter", "param_range": [1, 3]}
+    display = display_class.from_estimator(bayes(), X, Y, cv=3, **settings)
+    train, test = curve(bayes(), X, Y, cv=3, **settings)[-2:]
+    drawn = [line.get_ydata() for line in display.lines_]
+    pyplot.close(display.figure_)
+    assert_array_equal(drawn, [train.mean(axis=1), test.mean(axis=1)])
+    assert np.min(drawn) > 0.8
+
+
+# What belongs to the user
+
+
+def surroundings():
+    """Return what a fit must leave as it found it, beside its arguments."""
+    return {
+        "numpy": pickle.dumps(np.random.get_state()),  # noqa: NPY002
+        "random": random.getstate(),
+        "warnings": list(warnings.filters),
+        "threads": [
+            (pool["filepath"], pool["num_threads"]) for pool in threadpool_info()
+        ],
+        "environment": dict(os.environ),
+        "config": sklearn.get_config(),
+        "numpy errors": np.geterr(),
+        "files": sorted(os.listdir()),
+    }
+
+
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
+def test_nothing_of_the_users_changes(backend):
+    from joblib import parallel_config
+
+    scaler = StandardScaler()
+    steps = make_pipeline(scaler, DecisionTreeClassifier(random_state=0))
+    space = {
+        "standardscaler": [scaler, PCA(2), "passthrough"],
+        "decisiontreeclassifier__max_depth": [1, 2, 3, 4],
+        "decisiontreeclassifier__min_impurity_decrease": uniform(0, 0.1),
+    }
+    cv = StratifiedKFold(3, shuffle=True, random_state=0)
+    data = X.copy(), Y.copy()
+    points = [{"decisiontreeclassifier__max_depth": 2}]
+    search = bayes(steps, space, cv=cv, points_to_evaluate=points, n_iter=6)
+    held = search.get_params(deep=True)
+    held_choices = {name: list(v) for name, v in space.items() if type(v) is list}
+    cv_state, law = dict(vars(cv)), pickle.dumps(space[max(space)])
+    with parallel_config(backend, n_jobs=1 if backend == "sequential" else 2):
+        before = surroundings()
+        search.fit(*data)
+        after = surroundings()
+    search.predict(data[0])
+
+    for name, value in after.items():
+        assert value == before[name], name
+    for name, value in search.get_params(deep=True).items():
+        assert value is held[name], name
+    assert search.estimator is steps
+    assert not [name for name in vars(scaler) if name.endswith("_")]
+    with pytest.raises(sklearn.exceptions.NotFittedError):
+        check_is_fitted(steps[-1])
+    for name, choices in held_choices.items():
+        assert all(a is b for a, b in zip(space[name], choices, strict=True))
+    assert points == [{"decisiontreeclassifier__max_depth": 2}]
+    assert vars(cv) == cv_state
+    assert pickle.dumps(space[max(space)]) == law
+    assert_array_equal(data[0], X)
+    assert_array_equal(data[1], Y)
+
+
+def test_read_only_data():
+    frozen_X, frozen_Y = X.copy(), Y.copy()
+    frozen_X.flags.writeable = frozen_Y.flags.writeable = False
+    assert outcome(bayes().fit(frozen_X, frozen_Y)) == outcome(bayes().fit(X, Y))
+
+
+def test_global_seed_has_no_part_in_a_seeded_search():
+    outcomes = []
+    state = np.random.get_state()  # noqa: NPY002
+    for seed in (0, 1):
+        np.random.seed(seed)  # noqa: NPY002
+        outcomes.append(outcome(bayes().fit(X, Y)))
+    np.random.set_state(state)  # noqa: NPY002
+    assert outcomes[0] == outcomes[1]

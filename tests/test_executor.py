@@ -1,0 +1,156 @@
+"""Jobs one at a time on joblib's backends."""
+
+import os
+import pickle
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from numpy.testing import assert_array_equal
+
+from sklearn_hpo._executor import SequentialExecutor, SharedFile, open_executor
+
+BACKENDS = ["loky", "threading", "multiprocessing"]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What jobs share, as a search's problem."""
+
+    X: Any
+    scorer: Any = None
+
+
+def pid_and_sum(job, shared):
+    time.sleep(0.01)
+    return job, os.getpid(), threading.get_ident(), float(shared.X.sum())
+
+
+def fail_on_three(job, shared):
+    if job == 3:
+        raise KeyError("three")
+    return job
+
+
+def address(job, shared):
+    return (
+        os.getpid(),
+        shared.X.__array_interface__["data"][0],
+        shared.X.flags.writeable,
+    )
+
+
+def context(job, shared):
+    return sklearn.get_config()["assume_finite"], joblib.effective_n_jobs(-1)
+
+
+def drain(executor, jobs):
+    """Run `jobs`, never more at once than there are workers."""
+    todo, results = list(jobs), []
+    while todo or executor.n_running:
+        while todo and executor.n_running < executor.n_workers:
+            executor.submit(todo.pop(0))
+        results.append(executor.next_result())
+    return results
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_results_and_workers(backend):
+    shared = Shared(np.arange(10.0))
+    with (
+        joblib.parallel_config(backend),
+        open_executor(pid_and_sum, shared, 2) as executor,
+    ):
+        assert executor.n_workers == 2
+        results = drain(executor, range(12))
+    assert sorted(r[0] for r in results) == list(range(12))
+    assert {r[3] for r in results} == {45.0}
+    assert len({r[1:3] for r in results}) == 2
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1])
+def test_one_worker_is_the_caller(n_jobs):
+    with open_executor(pid_and_sum, Shared(np.ones(2)), n_jobs) as executor:
+        assert isinstance(executor, SequentialExecutor)
+        results = drain(executor, range(3))
+    assert {r[1:3] for r in results} == {(os.getpid(), threading.get_ident())}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_error_of_a_job_is_raised(backend):
+    def run(jobs):
+        with (
+            joblib.parallel_config(backend),
+            open_executor(fail_on_three, Shared(1), 2) as executor,
+        ):
+            return drain(executor, jobs)
+
+    with pytest.raises(KeyError, match="three"):
+        run(range(50))
+    assert sorted(run([1, 2, 4])) == [1, 2, 4]
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_a_process_reads_the_data_once(backend):
+    shared = Shared(np.ones((500, 500)))
+    with (
+        joblib.parallel_config(backend),
+        open_executor(address, shared, 2) as executor,
+    ):
+        results = drain(executor, range(20))
+    assert len({r[0] for r in results}) == len({r[:2] for r in results}) <= 2
+    assert all(r[2] for r in results)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_config_reaches_the_workers_and_nesting_is_joblibs(backend):
+    def nested(backend):
+        call = joblib.delayed(joblib.effective_n_jobs)
+        return joblib.Parallel(2)(call(-1) for _ in range(2))[0]
+
+    with joblib.parallel_config(backend), sklearn.config_context(assume_finite=True):
+        with open_executor(context, Shared(0), 2) as executor:
+            results = drain(executor, range(4))
+        assert {r[0] for r in results} == {True}
+        assert {r[1] for r in results} == {nested(backend)}
+
+
+def test_shared_file_round_trip(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", None]})
+    shared = Shared({"X": np.arange(6).reshape(2, 3).T, "frame": frame}, len)
+    file = pickle.loads(pickle.dumps(SharedFile.write(shared, tmp_path)))
+    got = file.read()
+    assert_array_equal(got.X["X"], shared.X["X"])
+    pd.testing.assert_frame_equal(got.X["frame"], frame)
+    assert got.scorer is len
+    got.X["X"][0, 0] = 99  # the mapping is private to the process
+    reread = SharedFile(file.path, (*file.ends, 10**9)).read()
+    assert reread.X["X"][0, 0] == 0
+
+
+def test_what_cannot_be_pickled_is_named(tmp_path):
+    shared = Shared(np.ones(3), scorer=threading.Lock())
+    with pytest.raises(TypeError, match="The scorer of the search can't be sent"):
+        SharedFile.write(shared, tmp_path)
+
+
+def test_slots_are_refilled_at_once():
+    def naps(job, shared):
+        time.sleep(job)
+        return job
+
+    with (
+        joblib.parallel_config("threading"),
+        open_executor(naps, Shared(0), 2) as executor,
+    ):
+        began = time.monotonic()
+        drain(executor, [0.6] + [0.05] * 10)
+        seconds = time.monotonic() - began
+    # one worker takes the long job, the other all short ones: no barrier between
+    assert seconds < 0.9
