@@ -4,11 +4,14 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
 from sklearn_hpo._trial import Job, Report, Trial
@@ -126,8 +129,8 @@ class Study:
         The trials, in the order of proposals.
     ended : list of Record
         Those whose folds are all in, in the order of their ends.
-    interrupted : bool
-        Whether the user ended the study.
+    cut_short_by : BaseException or None
+        The interrupt or the death of a worker that ended the study.
     """
 
     space: SearchSpace
@@ -142,7 +145,7 @@ class Study:
     announce: Callable[["Study", Record], None] | None = None
     records: list[Record] = field(default_factory=list, init=False)
     ended: list[Record] = field(default_factory=list, init=False)
-    interrupted: bool = field(default=False, init=False)
+    cut_short_by: BaseException | None = field(default=None, init=False)
     _told: list[Record] = field(default_factory=list, init=False)
     _seen: set[Hashable] = field(default_factory=set, init=False)
     _jobs: deque[Job] = field(default_factory=deque, init=False)
@@ -169,7 +172,7 @@ class Study:
         )
 
     def run(self, executor: SequentialExecutor | ParallelExecutor) -> None:
-        """Run to the end; an interrupt ends it early with what is done.
+        """Run to the end; an interrupt or a dead worker ends it with what is done.
 
         Parameters
         ----------
@@ -178,18 +181,18 @@ class Study:
 
         Raises
         ------
-        KeyboardInterrupt
+        KeyboardInterrupt, concurrent.futures.BrokenExecutor
             If it came before any trial was complete.
         """
         self.optimizer.start(self.space, self.seed)
         try:
             while self._fill(executor):
                 self._receive(executor.next_result())
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenExecutor) as error:
             executor.abort()
             if not self.ended:
                 raise
-            self.interrupted = True
+            self.cut_short_by = error
 
     def _fill(self, executor: SequentialExecutor | ParallelExecutor) -> bool:
         """Keep the workers busy; return whether any job is under way."""
@@ -209,7 +212,9 @@ class Study:
         if self._must_end() or (work := self.scheduler.next()) is None:
             self._closed = True
             return False
-        found = self._next_candidate()
+        # the matrices are small: more threads would only wait for one another
+        with _blas().limit(limits=1):
+            found = self._next_candidate()
         if found is None:
             self._closed = True
             return False
@@ -312,3 +317,8 @@ class Study:
         self.scheduler.report(report.trial, record.trial.budget, record.score)
         if self.announce:
             self.announce(self, record)
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")

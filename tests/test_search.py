@@ -34,14 +34,19 @@ ITERATIONS = []
 class Probe(ClassifierMixin, BaseEstimator):
     """Scores by its parameter; may fail, sleep or be interrupted."""
 
-    def __init__(self, x=0.5, fail_above=1.0, seconds=0.0, interrupt_at=None):
+    def __init__(
+        self, x=0.5, fail_above=1.0, die_above=1.0, seconds=0.0, interrupt_at=None
+    ):
         self.x = x
+        self.die_above = die_above
         self.fail_above = fail_above
         self.seconds = seconds
         self.interrupt_at = interrupt_at
 
     def fit(self, X, y):
         ITERATIONS.append(self.x)
+        if self.x > self.die_above:
+            os._exit(1)
         if self.x > self.fail_above:
             raise RuntimeError(f"x is {self.x}")
         if len(ITERATIONS) == self.interrupt_at:
@@ -145,7 +150,11 @@ def test_iterator_of_folds_is_enough():
 
 def test_no_candidate_twice():
     space = {"x": randint(0, 60), "seconds": [0, 0.001]}
-    params = search(Probe(fail_above=99), space, n_iter=100).fit(X, Y).cv_results_["params"]
+    params = (
+        search(Probe(fail_above=99, die_above=99), space, n_iter=100)
+        .fit(X, Y)
+        .cv_results_["params"]
+    )
     assert len({str(p) for p in params}) == 100
 
 
@@ -216,7 +225,10 @@ def test_verbose_tells_the_best_so_far(capsys):
 
 def test_interrupt_refits_the_best_so_far():
     estimator = Probe(interrupt_at=17)
-    with pytest.warns(RuntimeWarning, match="interrupted: it keeps the 5 candidates"):
+    with pytest.warns(
+        RuntimeWarning,
+        match=r"interrupted \(KeyboardInterrupt\(\)\): it keeps the 5 candidates",
+    ):
         fitted = search(estimator).fit(X, Y)
     assert fitted.n_trials_ == 5
     assert len(fitted.cv_results_["params"]) == 5
@@ -239,6 +251,13 @@ def test_interrupt_with_workers(backend):
     assert 1 <= fitted.n_trials_ < 100
     assert hasattr(fitted, "best_estimator_")
     assert search(Probe(), n_jobs=2).fit(X, Y).n_trials_ == 12
+
+
+def test_death_of_a_worker_keeps_what_is_done():
+    with pytest.warns(RuntimeWarning, match="interrupted .TerminatedWorkerError"):
+        fitted = search(Probe(die_above=0.9), n_iter=40, n_jobs=2).fit(X, Y)
+    assert 1 <= fitted.n_trials_ < 40
+    assert hasattr(fitted, "best_estimator_")
 
 
 def test_parallel_search_leaves_no_files(tmp_path, monkeypatch):

@@ -164,7 +164,7 @@ def test_interrupt_keeps_what_is_complete():
         return evaluate(job)
 
     study = run(function=interrupted)
-    assert study.interrupted
+    assert isinstance(study.cut_short_by, KeyboardInterrupt)
     assert [record.status for record in study.records] == ["complete"] * 5 + [
         "incomplete"
     ]

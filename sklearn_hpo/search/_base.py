@@ -222,12 +222,12 @@ class SearchCV(BaseSearchCV):
         if self.multimetric_:
             check_refit(self, results[0]["test_scores"])
             refit_metric = self.refit
-        if study.interrupted:
+        if study.cut_short_by is not None:
             warnings.warn(
-                f"The search was interrupted: it keeps the {len(records)} candidates "
-                "evaluated so far" + (" and refits the best." if self.refit else "."),
+                f"The search was interrupted ({study.cut_short_by!r:.500}): it keeps "
+                f"the {len(records)} candidates evaluated so far.",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         candidates = [record.trial.params for record in records]
         self.cv_results_ = format_results(self, candidates, self.n_splits_, results)
