@@ -9,6 +9,7 @@ import warnings
 from contextlib import contextmanager
 from traceback import format_exception
 
+import numpy as np
 import sklearn
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _MultimetricScorer
@@ -43,6 +44,7 @@ __all__ = [
     "scorer_attribute",
     "select_best_index",
     "split_mismatch",
+    "without_scores",
 ]
 
 version = parse_version(sklearn.__version__)
@@ -81,9 +83,55 @@ def close_scores(results, scoring, error_score):
         _insert_error_scores(results, error_score)
 
 
-def format_results(search, candidates, n_splits, results):
-    """Return `cv_results_` of candidates evaluated on every split."""
-    return search._format_results(candidates, n_splits, results)
+def without_scores(results):
+    """Return what stands for a split that a candidate was not evaluated on.
+
+    Parameters
+    ----------
+    results : list of dict
+        The candidate's results on other splits.
+
+    Returns
+    -------
+    result : dict
+        Scores of NaN, and mean times, so that the candidate's means stay what they are.
+    """
+    blank = dict(results[0])
+    for name in ("test_scores", "train_scores"):
+        if name in blank:
+            scores = blank[name]
+            several = isinstance(scores, dict)
+            blank[name] = dict.fromkeys(scores, np.nan) if several else np.nan
+    for name in ("fit_time", "score_time"):
+        blank[name] = float(np.mean([result[name] for result in results]))
+    return blank
+
+
+def format_results(search, candidates, n_splits, results, partial):
+    """Return `cv_results_`.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+        The search that was fitted.
+    candidates : list of dict
+        Parameters.
+    n_splits : int
+        Number of splits.
+    results : list of dict
+        As `fit_and_score` returns them, by candidate, then by split.
+    partial : bool
+        Whether some candidates lack scores by design, which is nothing to warn of.
+
+    Returns
+    -------
+    cv_results : dict of ndarray
+        In scikit-learn's form.
+    """
+    with warnings.catch_warnings():
+        if partial:
+            warnings.filterwarnings("ignore", "One or more of the .* non-finite")
+        return search._format_results(candidates, n_splits, results)
 
 
 def select_best_index(search, refit_metric, results):

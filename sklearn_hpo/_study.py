@@ -16,13 +16,13 @@ from threadpoolctl import ThreadpoolController
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
 from sklearn_hpo._trial import Job, Report, Trial
 from sklearn_hpo.optimizers import Optimizer
-from sklearn_hpo.schedulers import Scheduler
+from sklearn_hpo.schedulers import Continue, Scheduler
 from sklearn_hpo.space import SearchSpace
 
 # How many draws may repeat earlier candidates before a space counts as exhausted.
 _MAX_REDRAWS = 1000
 
-Status = Literal["complete", "failed", "incomplete"]
+Status = Literal["complete", "stopped", "failed", "incomplete"]
 
 
 @dataclass
@@ -35,23 +35,28 @@ class Record:
         The candidate.
     reports : dict of int to Report
         By fold.
+    n_folds : int
+        How many folds it has been given so far.
     score : float
-        Mean score once all folds are in, to be maximised; NaN before, or if it failed.
-    complete : bool
-        Whether all folds are in.
+        Mean score over the folds that are in, to be maximised; NaN before, or if it
+        failed.
+    ended : bool
+        Whether all its folds are in and it gets no more.
+    status : {"complete", "stopped", "failed", "incomplete"}
+        Whether it ended with all folds, was stopped before, failed, or never ended.
     """
 
     trial: Trial
     reports: dict[int, Report] = field(default_factory=dict)
+    n_folds: int = 0
     score: float = math.nan
-    complete: bool = False
+    ended: bool = False
+    status: Status = "incomplete"
 
     @property
-    def status(self) -> Status:
-        """Whether the trial gave a score, failed, or never ended."""
-        if not self.complete:
-            return "incomplete"
-        return "complete" if math.isfinite(self.score) else "failed"
+    def results(self) -> list[dict[str, Any]]:
+        """What its folds gave, in their order."""
+        return [self.reports[fold].result for fold in sorted(self.reports)]
 
     @property
     def fit_seconds(self) -> float:
@@ -128,7 +133,7 @@ class Study:
     records : list of Record
         The trials, in the order of proposals.
     ended : list of Record
-        Those whose folds are all in, in the order of their ends.
+        Those that get no more folds, in the order of their ends.
     cut_short_by : BaseException or None
         The interrupt or the death of a worker that ended the study.
     """
@@ -197,38 +202,52 @@ class Study:
     def _fill(self, executor: SequentialExecutor | ParallelExecutor) -> bool:
         """Keep the workers busy; return whether any job is under way."""
         while executor.n_running < executor.n_workers:
-            if not self._jobs and not self._propose():
+            if not self._jobs and not self._schedule():
                 break
             executor.submit(self._jobs.popleft())
         return executor.n_running > 0
 
-    def _propose(self) -> bool:
-        """Start one more trial if that may be."""
+    def _schedule(self) -> bool:
+        """Queue the next piece of work, if there is one now."""
         number = len(self.records)
-        if self._closed or not self._may_start(number):
-            return False
         started = time.perf_counter()
-        self._tell(self._known_to(number))
-        if self._must_end() or (work := self.scheduler.next()) is None:
-            self._closed = True
+        known = self._known_to(number) if self._may_start(number) else None
+        if known is not None:
+            self._tell(known)
+            self._closed = self._closed or self._out_of_time() or self._stagnates()
+        work = self.scheduler.next(
+            None if known is None or self._closed else len(self._told)
+        )
+        if work is None:
             return False
-        # the matrices are small: more threads would only wait for one another
-        with _blas().limit(limits=1):
-            found = self._next_candidate()
-        if found is None:
-            self._closed = True
-            return False
-        params, row = found
-        seconds = time.perf_counter() - started
-        self.records.append(Record(Trial(number, params, row, work.budget, seconds)))
-        for fold in range(self.n_splits):
-            events = self.fold_events(number, fold) if self.fold_events else None
-            self._jobs.append(Job(number, fold, params, events))
+        if isinstance(work, Continue):
+            record = self.records[work.trial]
+        else:
+            # the matrices are small: more threads would only wait for one another
+            with _blas().limit(limits=1):
+                found = self._next_candidate()
+            if found is None:
+                self._closed = True
+                return False
+            seconds = time.perf_counter() - started
+            record = Record(Trial(number, *found, seconds))
+            self.records.append(record)
+        self._queue(record, work.budget)
         return True
 
+    def _queue(self, record: Record, budget: float) -> None:
+        """Queue the folds of a trial up to `budget`."""
+        number, due = record.trial.number, round(budget * self.n_splits)
+        for fold in range(record.n_folds, due):
+            events = self.fold_events(number, fold) if self.fold_events else None
+            self._jobs.append(Job(number, fold, record.trial.params, events))
+        record.n_folds = due
+
     def _may_start(self, number: int) -> bool:
+        if self._closed:
+            return False
         if self.rules.deterministic:
-            return all(record.complete for record in self._known_to(number))
+            return all(record.ended for record in self._known_to(number))
         return number - len(self.ended) < self.rules.max_concurrent
 
     def _known_to(self, number: int) -> list[Record]:
@@ -245,12 +264,9 @@ class Study:
         self._told.extend(records)
         self.optimizer.tell(
             np.array([record.trial.row for record in records]),
-            -np.array([record.score for record in records]),
-            np.array([record.trial.budget for record in records]),
+            -np.array([self.scheduler.estimate(r.trial.number) for r in records]),
+            np.array([record.n_folds / self.n_splits for record in records]),
         )
-
-    def _must_end(self) -> bool:
-        return self._out_of_time() or self._stagnates()
 
     def _out_of_time(self) -> bool:
         if not self.ended or math.isinf(self.rules.deadline):
@@ -265,7 +281,7 @@ class Study:
         if patience is None or len(self._told) <= patience:
             return False
         scores = np.array([record.score for record in self._told])
-        scores[~np.isfinite(scores)] = -np.inf
+        scores[[record.status != "complete" for record in self._told]] = -np.inf
         before, after = scores[:-patience].max(), scores[-patience:].max()
         return bool(after <= before + self.rules.tol) and before > -np.inf
 
@@ -308,13 +324,18 @@ class Study:
         record.reports[report.fold] = report
         if report.stop:
             self._closed = True
-        if len(record.reports) < self.n_splits:
+        if len(record.reports) < record.n_folds:
             return
-        results = [record.reports[fold].result for fold in range(self.n_splits)]
-        record.score = self.score_of(results)
-        record.complete = True
+        record.score = self.score_of(record.results)
+        share = record.n_folds / self.n_splits
+        if not self.scheduler.report(report.trial, share, record.score):
+            return
+        record.ended = True
+        whole = record.n_folds == self.n_splits
+        record.status = "complete" if whole else "stopped"
+        if not math.isfinite(record.score):
+            record.status = "failed"
         self.ended.append(record)
-        self.scheduler.report(report.trial, record.trial.budget, record.score)
         if self.announce:
             self.announce(self, record)
 

@@ -19,8 +19,6 @@ class Trial:
         Parameter names and values, as the estimator takes them.
     row : ndarray of shape (n_columns,)
         The candidate as a row of the space.
-    budget : float
-        The share of the full budget that it may use, in (0, 1].
     proposal_time : float
         Seconds that its proposal took.
     """
@@ -28,7 +26,6 @@ class Trial:
     number: int
     params: dict[str, Any]
     row: NDArray[np.float64]
-    budget: float = 1.0
     proposal_time: float = 0.0
 
 

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.stats import loguniform, randint, uniform
 
+from sklearn_hpo.schedulers import Continue, New
 from sklearn_hpo.space import SearchSpace
 
 SPACES = {
@@ -108,29 +109,55 @@ class OptimizerContract:
 
 
 class SchedulerContract:
-    """Tests for a scheduler; the fixture `make` returns a fresh one."""
+    """Tests for a scheduler; the fixture `make` returns a fresh one.
 
-    @staticmethod
-    def run(scheduler, scores):
-        """Return the work handed out when each trial gets the next of `scores`."""
-        done = []
-        while (work := scheduler.next()) is not None:
-            scheduler.report(len(done), work.budget, next(scores))
-            done.append(work)
-            assert len(done) <= len(scheduler.plan)
-        return done
+    `n_steps` is how many reports of equal shares a trial needs for the full budget.
+    """
+
+    n_steps = 1
+
+    def run(self, scheduler, score_of, n_known=lambda n_started: n_started):
+        """Return the work handed out, and the number of steps of each trial."""
+        works, steps = [], []
+        while (work := scheduler.next(n_known(len(steps)))) is not None:
+            works.append(work)
+            if isinstance(work, New):
+                steps.append(0)
+            trial = work.trial if isinstance(work, Continue) else len(steps) - 1
+            steps[trial] += 1
+            assert work.budget == pytest.approx(steps[trial] / self.n_steps)
+            ended = scheduler.report(trial, work.budget, score_of(trial, steps[trial]))
+            assert ended or steps[trial] < self.n_steps
+        assert scheduler.next(None) is None
+        return works, steps
 
     @pytest.mark.parametrize("seed", range(3))
-    def test_plan_is_what_runs(self, make, seed):
+    def test_plan_is_what_starts(self, make, seed):
         scheduler = make()
         plan = scheduler.plan
-        scores = iter(np.random.default_rng(seed).normal(size=10_000))
-        assert self.run(scheduler, scores) == list(plan)
+        rng = np.random.default_rng(seed)
+        works, _ = self.run(scheduler, lambda trial, step: rng.normal())
+        assert [work for work in works if isinstance(work, New)] == list(plan)
 
     def test_failed_trials_do_not_stop_it(self, make):
         scheduler = make()
-        done = self.run(scheduler, iter([np.nan] * 10_000))
-        assert len(done) == len(scheduler.plan)
+        _, steps = self.run(scheduler, lambda trial, step: np.nan)
+        assert len(steps) == len(scheduler.plan)
 
-    def test_budgets_are_shares(self, make):
-        assert all(0 < work.budget <= 1 for work in make().plan)
+    def test_nothing_new_starts_unless_it_may(self, make):
+        assert make().next(None) is None
+
+    def test_estimate_of_a_whole_trial_is_its_score(self, make):
+        scheduler = make()
+        rng = np.random.default_rng(0)
+        scores = {}
+
+        def score_of(trial, step):
+            scores[trial, step] = rng.normal()
+            return scores[trial, step]
+
+        _, steps = self.run(scheduler, score_of)
+        for trial, step in enumerate(steps):
+            if step == self.n_steps:
+                expected = pytest.approx(scores[trial, step])
+                assert scheduler.estimate(trial) == expected

@@ -312,6 +312,12 @@ BAD_INPUT = {
         "refit must be set to a scorer key",
     ),
     "no folds": ({"cv": []}, ValueError, "No fits were performed"),
+    "race of two folds": ({"racing": True, "cv": 2}, ValueError, "at least 3 folds"),
+    "race for no score": (
+        {"racing": True, "scoring": ["accuracy"], "refit": False},
+        ValueError,
+        "needs one score",
+    ),
 }
 
 
@@ -366,6 +372,37 @@ def test_metric_of_refit_guides_the_search(n_jobs):
     fitted = search(scoring=scores, refit=False, n_iter=20).fit(X, Y)
     xs = [p["x"] for p in fitted.cv_results_["params"]]
     assert min(abs(np.array(xs) - 0.9)) < 0.01
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_racing_saves_fits_and_keeps_the_best(n_jobs):
+    space = {"svc__C": loguniform(1e-3, 1e3), "svc__gamma": loguniform(1e-4, 1e1)}
+    pipeline = make_pipeline(StandardScaler(), SVC())
+    settings = {"n_iter": 20, "cv": 5, "max_concurrent": 2, "n_jobs": n_jobs}
+    whole = search(pipeline, space, **settings).fit(X, Y)
+    raced = search(pipeline, space, racing=True, **settings).fit(X, Y)
+    n_folds = np.array(raced.history_["n_folds"])
+    status = np.array(raced.history_["status"])
+    assert n_folds.sum() < 0.8 * 100
+    assert raced.best_score_ >= whole.best_score_ - 0.01
+    assert_array_equal(status == "complete", n_folds == 5)
+    assert set(status) == {"complete", "stopped"}
+    splits = np.array([raced.cv_results_[f"split{i}_test_score"] for i in range(5)])
+    assert_array_equal(np.isfinite(splits).sum(axis=0), n_folds)
+    assert_array_equal(np.isnan(raced.cv_results_["mean_test_score"]), n_folds < 5)
+    assert np.isfinite(raced.cv_results_["mean_fit_time"]).all()
+    assert n_folds[raced.best_index_] == 5
+    ranks = raced.cv_results_["rank_test_score"]
+    assert ranks[n_folds == 5].max() < ranks[n_folds < 5].min()
+
+
+def test_racing_does_not_depend_on_timing():
+    settings = {"racing": True, "max_concurrent": 3, "cv": 5}
+    reference = search(SVC(), SVC_SPACE, **settings).fit(X, Y)
+    for n_jobs in (2, 4):
+        fitted = search(SVC(), SVC_SPACE, n_jobs=n_jobs, **settings).fit(X, Y)
+        assert fitted.history_["n_folds"] == reference.history_["n_folds"]
+        assert fitted.history_["params"] == reference.history_["params"]
 
 
 class StopAfter:

@@ -185,7 +185,7 @@ def test_stop_completes_the_candidates_under_way():
 
     study = run(executor=Shuffled(stopping, 6, seed=0), max_concurrent=3)
     assert 5 <= len(study.records) <= 7
-    assert all(record.complete for record in study.records)
+    assert all(record.ended for record in study.records)
 
 
 def test_failed_trials_are_told_as_nan():

@@ -1,5 +1,6 @@
 """Schedulers decide which trial runs next and how far; they know numbers only."""
 
-from sklearn_hpo.schedulers._base import FullBudget, New, Scheduler
+from sklearn_hpo.schedulers._base import Continue, FullBudget, New, Scheduler
+from sklearn_hpo.schedulers._racing import Racing
 
-__all__ = ["FullBudget", "New", "Scheduler"]
+__all__ = ["Continue", "FullBudget", "New", "Racing", "Scheduler"]

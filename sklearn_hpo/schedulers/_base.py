@@ -17,20 +17,48 @@ class New:
     budget: float
 
 
+@dataclass(frozen=True)
+class Continue:
+    """Let a trial go on.
+
+    Attributes
+    ----------
+    trial : int
+        Its number.
+    budget : float
+        The share of the full budget up to which it may go, in (0, 1].
+    """
+
+    trial: int
+    budget: float
+
+
 class Scheduler(ABC):
     """Says what runs next, from the scores of what ran."""
 
     @property
     @abstractmethod
     def plan(self) -> tuple[New, ...]:
-        """What will run, known before anything runs."""
+        """The trials that will be started, known before anything runs."""
 
     @abstractmethod
-    def next(self) -> New | None:
-        """Return the next piece of work, or None when there is none left."""
+    def next(self, known: int | None) -> New | Continue | None:
+        """Return the next piece of work.
+
+        Parameters
+        ----------
+        known : int or None
+            If a new trial may start, the number of the first trials whose scores it
+            may depend on, however far it goes; None if no trial may start now.
+
+        Returns
+        -------
+        work : New, Continue or None
+            None if there is nothing to do until another score is reported.
+        """
 
     @abstractmethod
-    def report(self, trial: int, budget: float, score: float) -> None:
+    def report(self, trial: int, budget: float, score: float) -> bool:
         """Learn a score.
 
         Parameters
@@ -41,6 +69,26 @@ class Scheduler(ABC):
             The share of the full budget that the score was measured with.
         score : float
             To be maximised; NaN if the trial failed.
+
+        Returns
+        -------
+        ended : bool
+            Whether the trial gets no more budget.
+        """
+
+    @abstractmethod
+    def estimate(self, trial: int) -> float:
+        """Return what an ended trial would score at the full budget.
+
+        Parameters
+        ----------
+        trial : int
+            Number of the trial.
+
+        Returns
+        -------
+        score : float
+            Its score, or the best guess from a part of the budget.
         """
 
 
@@ -56,18 +104,25 @@ class FullBudget(Scheduler):
     def __init__(self, n_trials: int) -> None:
         self.n_trials = n_trials
         self._n_started = 0
+        self._scores: dict[int, float] = {}
 
     @property
     def plan(self) -> tuple[New, ...]:
         """One full trial after the other."""
         return (New(1.0),) * self.n_trials
 
-    def next(self) -> New | None:
+    def next(self, known: int | None) -> New | None:
         """Return a full trial until all have been started."""
-        if self._n_started == self.n_trials:
+        if known is None or self._n_started == self.n_trials:
             return None
         self._n_started += 1
         return New(1.0)
 
-    def report(self, trial: int, budget: float, score: float) -> None:
-        """Ignore the score: no trial's budget depends on another's result."""
+    def report(self, trial: int, budget: float, score: float) -> bool:
+        """Note the score; a trial ends with its first one."""
+        self._scores[trial] = score
+        return True
+
+    def estimate(self, trial: int) -> float:
+        """Return the score of a trial."""
+        return self._scores[trial]

@@ -31,6 +31,7 @@ from sklearn_hpo._sklearn_compat import (
     scorer_attribute,
     select_best_index,
     split_mismatch,
+    without_scores,
 )
 from sklearn_hpo._study import Rules, Study
 from sklearn_hpo.search._points import check_names, complete_points, whole_grid
@@ -66,8 +67,8 @@ class SearchCV(BaseSearchCV):
         """Return an Optimizer."""
 
     @abstractmethod
-    def _make_scheduler(self):
-        """Return a Scheduler."""
+    def _make_scheduler(self, n_splits):
+        """Return a Scheduler for candidates of `n_splits` folds."""
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
@@ -104,7 +105,7 @@ class SearchCV(BaseSearchCV):
         routed = route_fit_params(self, params)
         events = FitEvents(self, X, y, params.get("sample_weight"))
         splits = self._split(X, y, routed.splitter.split)
-        scheduler = self._make_scheduler()
+        scheduler = self._make_scheduler(len(splits))
         problem = Problem(
             estimator=clone(self.estimator),
             X=X,
@@ -158,6 +159,8 @@ class SearchCV(BaseSearchCV):
                 f" totalling {n_splits * n_trials} fits"
             )
         with (
+            # worker threads enter and leave filters of their own in any order
+            warnings.catch_warnings(),
             open_executor(evaluate, problem, self.n_jobs) as executor,
             events.searching(
                 n_trials, n_splits, detach=not executor.in_caller
@@ -210,13 +213,15 @@ class SearchCV(BaseSearchCV):
 
     def _close(self, study, scorers):
         """Turn the study into scikit-learn's attributes."""
-        records = [record for record in study.listed if record.complete]
+        records = [record for record in study.listed if record.ended]
+        close_scores(
+            [result for record in records for result in record.results],
+            self.scoring,
+            self.error_score,
+        )
         results = [
-            record.reports[fold].result
-            for record in records
-            for fold in range(self.n_splits_)
+            result for record in records for result in self._of_all_folds(record)
         ]
-        close_scores(results, self.scoring, self.error_score)
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         refit_metric = "score"
         if self.multimetric_:
@@ -230,7 +235,13 @@ class SearchCV(BaseSearchCV):
                 stacklevel=4,
             )
         candidates = [record.trial.params for record in records]
-        self.cv_results_ = format_results(self, candidates, self.n_splits_, results)
+        self.cv_results_ = format_results(
+            self,
+            candidates,
+            self.n_splits_,
+            results,
+            partial=any(record.status == "stopped" for record in records),
+        )
         if self.refit or not self.multimetric_:
             self.best_index_ = select_best_index(self, refit_metric, self.cv_results_)
             if not callable(self.refit):
@@ -242,6 +253,11 @@ class SearchCV(BaseSearchCV):
         self.space_ = study.space
         self.n_trials_ = len(records)
         self.history_ = _history(study)
+
+    def _of_all_folds(self, record):
+        """Return a trial's results; a fold that was not run has NaN for a score."""
+        n_missing = self.n_splits_ - len(record.results)
+        return record.results + [without_scores(record.results)] * n_missing
 
     def _refit_best(self, problem, events):
         self.best_estimator_ = clone(problem.estimator).set_params(
@@ -293,6 +309,7 @@ def _history(study):
                 "params": record.trial.params,
                 "score": record.score,
                 "status": record.status,
+                "n_folds": len(record.reports),
                 "best_score": best,
                 "proposal_time": record.trial.proposal_time,
                 "start": min((r.start for r in reports), default=math.nan),

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers import BayesianOptimizer, RandomOptimizer
-from sklearn_hpo.schedulers import FullBudget
+from sklearn_hpo.schedulers import FullBudget, Racing
 from sklearn_hpo.search._base import SearchCV
 
 
@@ -44,6 +44,13 @@ class BayesSearchCV(SearchCV):
         Number of candidates from a space-filling design (scrambled Sobol points) before
         the surrogate takes over. ``"auto"`` is the number of columns of the space plus
         2, at least 4, at most a quarter of `n_iter`.
+    racing : bool, default=False
+        Whether to evaluate candidates fold by fold, and to stop one that lies clearly
+        behind the best so far: whose mean is below the best one's worst fold, or who is
+        behind on the same folds by more than the usual scatter of such differences
+        [3]_. It saves fits; ``cv_results_`` then has NaN in the folds that were not
+        run, and in the mean of such a candidate, which is never the best. Needs 3 folds
+        or more, and one score to go by.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names guides the search; if it names none, the first.
@@ -117,9 +124,9 @@ class BayesSearchCV(SearchCV):
     history_ : dict of list
         One entry a candidate, in the order of proposals, those included that an
         interrupt left incomplete: ``trial``, ``params``, ``score``, ``status``
-        ("complete", "failed" or "incomplete"), ``best_score`` so far,
-        ``proposal_time`` in seconds, ``start`` and ``end`` in seconds since the epoch.
-        ``pandas.DataFrame`` takes it as it is.
+        ("complete", "stopped" by racing, "failed" or "incomplete"), ``n_folds``
+        evaluated, ``best_score`` so far, ``proposal_time`` in seconds, ``start`` and
+        ``end`` in seconds since the epoch. ``pandas.DataFrame`` takes it as it is.
     space_ : SearchSpace
         The space that was searched.
     n_trials_ : int
@@ -151,6 +158,8 @@ class BayesSearchCV(SearchCV):
        expensive black-box functions", Journal of Global Optimization 13, 1998.
     .. [2] J. Snoek, H. Larochelle and R. P. Adams, "Practical Bayesian optimization of
        machine learning algorithms", NeurIPS 2012.
+    .. [3] E. Bergman, L. Purucker and F. Hutter, "Don't waste your time: early stopping
+       cross-validation", AutoML Conference 2024.
 
     Examples
     --------
@@ -179,6 +188,7 @@ class BayesSearchCV(SearchCV):
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
+        "racing": ["boolean"],
     }
 
     def __init__(
@@ -189,6 +199,7 @@ class BayesSearchCV(SearchCV):
         n_iter=50,
         surrogate="auto",
         n_initial_points="auto",
+        racing=False,
         scoring=None,
         n_jobs=None,
         refit=True,
@@ -220,6 +231,7 @@ class BayesSearchCV(SearchCV):
         self.n_iter = n_iter
         self.surrogate = surrogate
         self.n_initial_points = n_initial_points
+        self.racing = racing
         self.random_state = random_state
         self.points_to_evaluate = points_to_evaluate
         self.max_time = max_time
@@ -233,5 +245,18 @@ class BayesSearchCV(SearchCV):
             return RandomOptimizer()
         return BayesianOptimizer(self.n_iter, self.n_initial_points)
 
-    def _make_scheduler(self):
-        return FullBudget(self.n_iter)
+    def _make_scheduler(self, n_splits):
+        if not self.racing:
+            return FullBudget(self.n_iter)
+        if n_splits < 3:
+            raise ValueError(
+                f"racing=True needs at least 3 folds to compare, but cv has {n_splits}."
+            )
+        if callable(self.refit) or (
+            self.refit is False and isinstance(self.scoring, list | tuple | dict)
+        ):
+            raise ValueError(
+                f"racing=True needs one score to compare candidates by, but refit="
+                f"{self.refit!r}; let refit be the name of the score."
+            )
+        return Racing(self.n_iter, n_splits)
