@@ -22,6 +22,7 @@ from sklearn_hpo.space import SearchSpace
 # How many draws may repeat earlier candidates before a space counts as exhausted.
 _MAX_REDRAWS = 1000
 
+Results = tuple[NDArray[np.float64], NDArray[np.float64]]
 Status = Literal["complete", "stopped", "failed", "incomplete"]
 
 
@@ -126,6 +127,10 @@ class Study:
     first : sequence of dict
         Candidates that come before the optimizer's own. One that repeats another is
         not evaluated again.
+    known : tuple of (rows, losses) or None
+        Results that count as told, whose rows are not evaluated again.
+    earlier : tuple of (rows, losses) or None
+        Results of another study, for the optimizer to recall.
     fold_events : callable or None
         From trial and fold numbers to the events of that job.
     announce : callable or None
@@ -146,6 +151,8 @@ class Study:
     score_of: Callable[[list[dict[str, Any]]], float]
     rules: Rules = Rules()
     first: Sequence[dict[str, Any]] = ()
+    known: Results | None = None
+    earlier: Results | None = None
     fold_events: Callable[[int, int], Any] | None = None
     announce: Callable[["Study", Record], None] | None = None
     records: list[Record] = field(default_factory=list, init=False)
@@ -189,7 +196,7 @@ class Study:
         KeyboardInterrupt, concurrent.futures.BrokenExecutor
             If it came before any trial was complete.
         """
-        self.optimizer.start(self.space, self.seed)
+        self._begin()
         try:
             while self._fill(executor):
                 self._receive(executor.next_result())
@@ -198,6 +205,17 @@ class Study:
             if not self.ended:
                 raise
             self.cut_short_by = error
+        told = {record.trial.number for record in self._told}
+        self._tell([r for r in self.ended if r.trial.number not in told])
+
+    def _begin(self) -> None:
+        self.optimizer.start(self.space, self.seed)
+        if self.earlier is not None and len(self.earlier[1]):
+            self.optimizer.recall(*self.earlier)
+        if self.known is not None and len(self.known[1]):
+            rows, losses = self.known
+            self.optimizer.tell(rows, losses, np.ones(len(losses)))
+            self._seen |= {self.space.key(self.space.decode(row)) for row in rows}
 
     def _fill(self, executor: SequentialExecutor | ParallelExecutor) -> bool:
         """Keep the workers busy; return whether any job is under way."""

@@ -32,6 +32,46 @@ class Optimizer(ABC):
         self.rows = np.empty((0, space.n_columns))
         self.losses = np.empty(0)
         self.budgets = np.empty(0)
+        self.earlier_rows = self.rows
+        self.earlier_losses = self.losses
+
+    def recall(self, rows: Rows, losses: NDArray[np.float64]) -> None:
+        """Learn, before the first proposal, what another study has found.
+
+        Its losses may be of another size, or contradict what will be told: they are a
+        hint that an optimizer is free to ignore.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, n_columns)
+            Canonical rows.
+        losses : ndarray of shape (m,)
+            To be minimised, all finite.
+        """
+        self.earlier_rows = rows
+        self.earlier_losses = losses
+
+    def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what the losses of rows are expected to be.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, n_columns)
+            Canonical rows.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (m,)
+            Mean and standard deviation of the loss.
+
+        Raises
+        ------
+        NotImplementedError
+            If the optimizer has no such model.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no model of the score that predicts it."
+        )
 
     @abstractmethod
     def ask(self, n: int, pending: Rows) -> Rows:

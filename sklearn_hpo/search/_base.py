@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_hpo._evaluate import Problem, evaluate
 from sklearn_hpo._executor import open_executor
@@ -34,7 +35,8 @@ from sklearn_hpo._sklearn_compat import (
     without_scores,
 )
 from sklearn_hpo._study import Rules, Study
-from sklearn_hpo.search._points import check_names, complete_points, whole_grid
+from sklearn_hpo.search._points import check_names
+from sklearn_hpo.search._warm import make_start
 from sklearn_hpo.space import SearchSpace
 
 
@@ -49,6 +51,7 @@ class SearchCV(BaseSearchCV):
         "param_distributions": [dict, list],
         "random_state": ["random_state"],
         "points_to_evaluate": [StrOptions({"default"}), list, None],
+        "warm_start_from": "no_validation",  # checked where it is read
         "max_time": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "max_concurrent": [
             StrOptions({"auto"}),
@@ -147,12 +150,8 @@ class SearchCV(BaseSearchCV):
         if not isinstance(seed, numbers.Integral):
             seed = check_random_state(seed).randint(np.iinfo(np.int32).max)
         n_splits, n_trials = len(problem.splits), problem.n_candidates
-        points = complete_points(
-            self.points_to_evaluate, space, problem.estimator, int(seed)
-        )
-        given = {space.key(point) for point in points}
-        grid = whole_grid(self.param_distributions, space, len(scheduler.plan))
-        points += [params for params in grid if space.key(params) not in given]
+        metric = self.refit if isinstance(self.refit, str) else None
+        start = make_start(self, space, metric, len(scheduler.plan), int(seed))
         if self.verbose > 0:
             _write(
                 f"Fitting {n_splits} folds for each of {n_trials} candidates,"
@@ -172,8 +171,10 @@ class SearchCV(BaseSearchCV):
                 scheduler,
                 seed=int(seed),
                 n_splits=n_splits,
-                score_of=partial(_mean_score, metric=self._loss_metric()),
-                first=points,
+                score_of=partial(_mean_score, metric=metric),
+                first=start.first,
+                known=start.known,
+                earlier=start.earlier,
                 rules=self._rules(problem, executor.n_workers, began),
                 fold_events=fold_events,
                 announce=self._announce if self.verbose > 0 else None,
@@ -196,9 +197,6 @@ class SearchCV(BaseSearchCV):
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
         )
-
-    def _loss_metric(self):
-        return self.refit if isinstance(self.refit, str) else None
 
     def _announce(self, study, record):
         best = study.best
@@ -251,8 +249,56 @@ class SearchCV(BaseSearchCV):
             self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.scorer_ = scorer_attribute(scorers)
         self.space_ = study.space
+        self._optimizer = study.optimizer
         self.n_trials_ = len(records)
         self.history_ = _history(study)
+
+    def predict_score(self, params):
+        """Return what the search expects candidates to score.
+
+        This is the model that proposed the candidates, given all results of the search.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        params : dict or list of dict
+            One candidate of the space, or several.
+
+        Returns
+        -------
+        mean : float or ndarray of shape (n_candidates,)
+            Mean of the cross-validated score that guides the search.
+        std : float or ndarray of shape (n_candidates,)
+            Standard deviation of the model's belief about it.
+
+        Raises
+        ------
+        NotFittedError
+            If the search has not been fitted.
+        ValueError
+            If a candidate is outside the space.
+        NotImplementedError
+            If the surrogate has no such model.
+
+        Examples
+        --------
+        >>> from scipy.stats import loguniform
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.svm import SVC
+        >>> from sklearn_hpo import BayesSearchCV
+        >>> space = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
+        >>> search = BayesSearchCV(SVC(), space, n_iter=20, random_state=0)
+        >>> search = search.fit(*load_iris(return_X_y=True))
+        >>> mean, std = search.predict_score(search.best_params_)
+        >>> bool(abs(mean - search.best_score_) < 0.05)
+        True
+        """
+        check_is_fitted(self, "space_")
+        several = not isinstance(params, dict)
+        rows = [self.space_.encode(p) for p in (params if several else [params])]
+        mean, std = self._optimizer.predict(np.array(rows))
+        return (-mean, std) if several else (float(-mean[0]), float(std[0]))
 
     def _of_all_folds(self, record):
         """Return a trial's results; a fold that was not run has NaN for a score."""

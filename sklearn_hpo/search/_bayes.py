@@ -78,10 +78,17 @@ class BayesSearchCV(SearchCV):
         the error of the fit.
     return_train_score : bool, default=False
         Whether ``cv_results_`` holds scores on the training folds.
-    points_to_evaluate : list of dict, "default" or None, default=None
+    points_to_evaluate : list, "default" or None, default=None
         Candidates to evaluate before all others, counted in `n_iter`. Parameters that
         a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
-        its own values, as far as the space has them.
+        its own values, as far as the space has them. A pair ``(params, score)`` is a
+        whole candidate whose score on these folds is known: the search learns from it
+        without fitting it again, but for the best of them, which is evaluated first.
+    warm_start_from : fitted search, dict, DataFrame or None, default=None
+        An earlier search, ours or scikit-learn's, or its ``cv_results_``, on the same
+        or on other data. Its best candidates, 3 at most, are evaluated first; the
+        Gaussian process learns from its scores as from a related task, as far as the
+        new scores agree with them.
     max_time : float or None, default=None
         Seconds that ``fit`` may take. No candidate is started that would, by the
         median of those before it, end too late for the refit. A fit that has begun is
@@ -210,6 +217,7 @@ class BayesSearchCV(SearchCV):
         error_score=np.nan,
         return_train_score=False,
         points_to_evaluate=None,
+        warm_start_from=None,
         max_time=None,
         max_concurrent="auto",
         deterministic=True,
@@ -234,6 +242,7 @@ class BayesSearchCV(SearchCV):
         self.racing = racing
         self.random_state = random_state
         self.points_to_evaluate = points_to_evaluate
+        self.warm_start_from = warm_start_from
         self.max_time = max_time
         self.max_concurrent = max_concurrent
         self.deterministic = deterministic
