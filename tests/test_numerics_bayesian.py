@@ -100,6 +100,16 @@ def test_integers_do_not_repeat_on_a_large_grid():
     assert len({row.tobytes() for row in optimizer.rows}) == 60
 
 
+def test_long_studies_go_on_from_the_best():
+    space = SearchSpace({name: uniform(0, 1) for name in "abc"})
+    rows = space.sample(600, np.random.default_rng(0))
+    optimizer = BayesianOptimizer(600)
+    optimizer.start(space, 0)
+    optimizer.tell(rows, ((rows - 0.4) ** 2).sum(axis=1), np.ones(600))
+    row = optimizer.ask(1, rows[:0])
+    assert ((row - 0.4) ** 2).sum() < optimizer.losses.min()
+
+
 def test_tells_in_any_portions_lead_to_the_same_ask():
     space = SearchSpace(BRANCHES)
     rng = np.random.default_rng(0)

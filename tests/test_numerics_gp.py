@@ -8,7 +8,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from sklearn_hpo._numerics.acquisition import log_ei, lower_bound
-from sklearn_hpo._numerics.gp import NUGGET, Evidence, Layout, Posterior, fit, prior
+from sklearn_hpo._numerics.evidence import Evidence, fit, prior
+from sklearn_hpo._numerics.gp import NUGGET, Layout, Mixture, Posterior
 
 D = 6
 MIXED = Layout(
@@ -184,6 +185,29 @@ def test_conditioning_on_samples_keeps_the_mean_and_shrinks_the_deviation():
     np.testing.assert_allclose(
         means.var(axis=1) + later_std**2, std**2, rtol=0.05, atol=1e-3
     )
+
+
+def test_mixture_is_the_weighted_mean_expected_improvement():
+    rng = np.random.default_rng(0)
+    rows, y = draw_rows(rng, 20, MIXED), rng.standard_normal((20, 2))
+    posteriors = [Posterior(rows, y, draw_theta(rng), MIXED) for _ in range(2)]
+    mixture, new = Mixture(posteriors, [0.7, 0.3]), draw_rows(rng, 300, MIXED)
+
+    def score(mean, std):
+        return log_ei(mean, std, y.min(axis=0))
+
+    each = [np.exp(score(*posterior.predict(new))[0]) for posterior in posteriors]
+    expected = 0.7 * each[0] + 0.3 * each[1]
+    np.testing.assert_allclose(np.exp(mixture.value(new, score)), expected)
+    value, gradient = mixture.gradient(new, score)
+    np.testing.assert_allclose(np.exp(value), expected)
+    step = 1e-6
+    for j in np.flatnonzero(~MIXED.categorical):
+        move = step * (np.arange(D) == j)
+        up, down = (mixture.value(new + s * move, score) for s in (1, -1))
+        np.testing.assert_allclose(
+            gradient[:, j], (up - down) / (2 * step), rtol=1e-3, atol=1e-5
+        )
 
 
 def test_fit_finds_the_relevant_columns():

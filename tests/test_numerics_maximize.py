@@ -91,7 +91,7 @@ def test_climb_reaches_the_constrained_maximum_of_every_start():
         return -(gap**2).sum(axis=1), -2 * gap
 
     starts = np.random.default_rng(0).random((5, 3))
-    end = climb(starts, score, np.ones(3, bool))
+    end = climb(starts, score, np.ones(3, bool), max_iter=50)
     np.testing.assert_allclose(end, np.tile([0.3, 1.0, 0.0], (5, 1)), atol=1e-4)
     fixed = climb(starts, score, np.array([True, False, True]))
     np.testing.assert_array_equal(fixed[:, 1], starts[:, 1])
@@ -139,6 +139,13 @@ def test_perturbed_points_are_near_and_inside():
     assert np.quantile(gap, 0.75) < 0.2
     kept = np.isin(points[:, 1], elite[:, 1])
     assert 0.6 < kept.mean() < 0.95
+
+
+def test_spread_gives_as_many_points_as_asked_for():
+    for n in (0, 1, 2, 5, 8):
+        points = spread(n, 3, np.random.default_rng(0))
+        assert points.shape == (n, 3)
+        assert len(np.unique(points, axis=0)) == n
 
 
 def test_spread_points_are_more_even_than_random_ones():

@@ -13,9 +13,7 @@ positive semi-definite for every mix of columns.
 References
 ----------
 .. [1] Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, MIT
-   Press; sections 2.2 (posterior), 4.2 (Matérn) and 5.4 (evidence and gradient).
-.. [2] Hvarfner, Hellsten & Nardi (2024), Vanilla Bayesian Optimization Performs
-   Great in High Dimensions, ICML: lengthscale priors that grow with sqrt(d).
+   Press; sections 2.2 (posterior), 4.2 (Matérn).
 """
 
 from collections.abc import Callable
@@ -23,19 +21,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
-from scipy.optimize import minimize
+from scipy.linalg import blas, lapack
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
+Score = Callable[[Array, Array], tuple[Array, Array, Array]]
 
 NUGGET = 1e-6
-# Bounds of the lengthscales (unit cube), of the signal variance and of the noise
-# variance (targets of unit variance); inside them K always has a Cholesky factor.
-LENGTHSCALE_BOUNDS = (0.005, 50.0)
-SIGNAL_BOUNDS = (1e-3, 1e3)
-NOISE_BOUNDS = (1e-8, 1.0)
+BLOCK = 256  # rows predicted at once
 
 
 @dataclass(frozen=True)
@@ -99,137 +93,6 @@ class Layout:
         ).T
         out[self.categorical] = (category[i] != category[j]).T
         return out
-
-
-def prior(d: int) -> tuple[Array, Array]:
-    """Return mean and standard deviation of the Gaussian prior of theta.
-
-    Parameters
-    ----------
-    d : int
-        Number of columns.
-
-    Returns
-    -------
-    mean, std : ndarray of shape (d + 2,)
-        Lengthscales around ``sqrt(d) / e``, so that distances between random rows
-        neither vanish nor saturate whatever d [2]_; a signal of unit variance; noise
-        of about 2 % of the variance.
-    """
-    mean = np.full(d + 2, -1.0 + 0.5 * np.log(max(d, 1)))
-    mean[d:] = 0.0, -4.0
-    return mean, np.ones(d + 2)
-
-
-class Evidence:
-    """Log posterior density of theta given observed rows, with its gradient.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, d)
-        Observed rows.
-    y : ndarray of shape (n,)
-        Targets.
-    layout : Layout
-        Kinds of the columns.
-    """
-
-    def __init__(self, rows: Array, y: Array, layout: Layout) -> None:
-        self.y = y
-        self.n, self.d = rows.shape
-        self._pairs = np.triu_indices(self.n, 1)
-        # A pair is an element of the lower triangle; LAPACK stores by columns.
-        self._flat = self._pairs[0] * self.n + self._pairs[1]
-        self._distance = layout.distances(rows, *self._pairs)
-        self._mean, self._std = prior(self.d)
-
-    def __call__(self, theta: Array) -> tuple[float, Array]:
-        """Evaluate at theta.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (d + 2,)
-            Log hyperparameters.
-
-        Returns
-        -------
-        value : float
-            Log marginal likelihood plus log prior, without their constants.
-        gradient : ndarray of shape (d + 2,)
-            With respect to theta.
-        """
-        n, d = self.n, self.d
-        weight, (s2, noise) = np.exp(-2.0 * theta[:d]), np.exp(theta[d:])
-        r = np.sqrt(5.0 * (weight @ self._distance))
-        decay = s2 * np.exp(-r)
-        K = np.zeros((n, n), order="F")
-        flat = K.reshape(-1, order="F")
-        kernel = (1.0 + r + r * r / 3.0) * decay
-        flat[self._flat] = kernel
-        flat[:: n + 1] = s2 + noise + NUGGET
-        L, info = lapack.dpotrf(K, lower=1, clean=0, overwrite_a=1)
-        z = (theta - self._mean) / self._std
-        if info != 0:
-            return -1e10, -z / self._std
-        alpha, _ = lapack.dpotrs(L, self.y, lower=1)
-        log_det = 2.0 * np.log(np.diagonal(L)).sum()
-        value = -0.5 * (self.y @ alpha + log_det + z @ z)
-        inverse, _ = lapack.dpotri(L, lower=1, overwrite_c=1)
-        # Derivatives go through Q = alpha alpha' - K^-1 [1]_, eq. 5.9; each pair of
-        # the lower triangle stands for two elements of Q.
-        flat = inverse.reshape(-1, order="F")
-        i, j = self._pairs
-        Q = alpha[i] * alpha[j] - flat[self._flat]
-        trace = alpha @ alpha - flat[:: n + 1].sum()
-        gradient = -z / self._std
-        slope = (5.0 / 3.0) * (1.0 + r) * decay
-        gradient[:d] += weight * (self._distance @ (Q * slope))
-        gradient[d] += Q @ kernel + 0.5 * s2 * trace
-        gradient[d + 1] += 0.5 * noise * trace
-        return float(value), gradient
-
-
-def fit(
-    rows: Array, y: Array, layout: Layout, start: Array, max_iter: int = 20
-) -> tuple[Array, float]:
-    """Maximise the posterior density of the hyperparameters by L-BFGS-B.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, d)
-        Observed rows.
-    y : ndarray of shape (n,)
-        Targets.
-    layout : Layout
-        Kinds of the columns.
-    start : ndarray of shape (d + 2,)
-        Where to start.
-    max_iter : int, default=20
-        Limit of iterations.
-
-    Returns
-    -------
-    theta : ndarray of shape (d + 2,)
-        The best hyperparameters found.
-    value : float
-        Their log posterior density, to compare starts by.
-    """
-    evidence = Evidence(rows, y, layout)
-
-    def loss(theta: Array) -> tuple[float, Array]:
-        value, gradient = evidence(theta)
-        return -value, -gradient
-
-    limits = [LENGTHSCALE_BOUNDS] * evidence.d + [SIGNAL_BOUNDS, NOISE_BOUNDS]
-    result = minimize(
-        loss,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=np.log(limits),
-        options={"maxiter": max_iter, "ftol": 1e-6, "gtol": 1e-3},
-    )
-    return result.x, -float(result.fun)
 
 
 class Posterior:
@@ -318,16 +181,25 @@ class Posterior:
         std : ndarray of shape (m,)
             Of the noise-free function, at least 1e-6.
         """
-        k, _ = self._kernel(*self._coordinates(rows))
-        return k @ self._alpha, self._std(k @ self._inverse_factor.T)
+        means, deviations = [], []
+        # Larger arrays would be fresh memory of the operating system at each step.
+        for first in range(0, max(len(rows), 1), BLOCK):
+            block = rows[first : first + BLOCK]
+            k, _ = self._kernel(*self._coordinates(block))
+            means.append(k @ self._alpha)
+            deviations.append(self._std(self._whiten(k)))
+        return np.concatenate(means), np.concatenate(deviations)
+
+    def _whiten(self, k: Array) -> Array:
+        """Return (L^-1 k')', (m, n)."""
+        v: Array = blas.dtrmm(1.0, self._inverse_factor, k.T, lower=1).T
+        return v
 
     def _std(self, v: Array) -> Array:
         variance: Array = self._s2 - np.einsum("ij,ij->i", v, v)
         return np.sqrt(np.maximum(variance, 1e-12))
 
-    def gradient(
-        self, rows: Array, score: Callable[[Array, Array], tuple[Array, Array, Array]]
-    ) -> tuple[Array, Array]:
+    def gradient(self, rows: Array, score: Score) -> tuple[Array, Array]:
         """Return a function of mean and standard deviation, and its gradient.
 
         Parameters
@@ -347,7 +219,7 @@ class Posterior:
         """
         z, norm = self._coordinates(rows)
         k, slope = self._kernel(z, norm)
-        v = k @ self._inverse_factor.T
+        v = self._whiten(k)
         std = self._std(v)
         value, by_mean, by_std = score(k @ self._alpha, std)
         by_k = by_mean @ self._alpha.T
@@ -376,7 +248,7 @@ class Posterior:
             The draws.
         """
         k, _ = self._kernel(*self._coordinates(rows))
-        v = k @ self._inverse_factor.T
+        v = self._whiten(k)
         i, j = np.indices((len(rows), len(rows))).reshape(2, -1)
         r = np.sqrt(5.0 * (self._weight @ self._layout.distances(rows, i, j)))
         prior = self._s2 * (1.0 + r + r * r / 3.0) * np.exp(-r)
@@ -384,6 +256,57 @@ class Posterior:
         covariance[np.diag_indices(len(rows))] += self.noise
         draws: Array = (k @ self._alpha)[:, :1] + _cholesky(covariance) @ normals
         return draws
+
+
+class Mixture:
+    """Processes with different hyperparameters, scored together.
+
+    The score of the mixture is the logarithm of the weighted mean of the exponentials
+    of the processes' scores; for the logarithm of an expectation, that is the
+    logarithm of the expectation under the mixture.
+
+    Parameters
+    ----------
+    posteriors : list of Posterior
+        The processes.
+    weights : list of float
+        Their probabilities.
+    """
+
+    def __init__(self, posteriors: list[Posterior], weights: list[float]) -> None:
+        self._posteriors = posteriors
+        self._offsets = np.log(weights)[:, None]
+
+    def value(self, rows: Array, score: Score) -> Array:
+        """Return the score of each row, (m,).
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, d)
+            Where.
+        score : callable
+            As for `Posterior.gradient`.
+        """
+        each = [score(*posterior.predict(rows))[0] for posterior in self._posteriors]
+        total: Array = np.logaddexp.reduce(self._offsets + each)
+        return total
+
+    def gradient(self, rows: Array, score: Score) -> tuple[Array, Array]:
+        """Return the score of each row, (m,), and its gradients, (m, d).
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, d)
+            Where.
+        score : callable
+            As for `Posterior.gradient`.
+        """
+        both = [posterior.gradient(rows, score) for posterior in self._posteriors]
+        each = self._offsets + [value for value, _ in both]
+        total: Array = np.logaddexp.reduce(each)
+        share = np.exp(each - total)
+        slopes = np.stack([slope for _, slope in both])
+        return total, np.einsum("km,kmd->md", share, slopes)
 
 
 def _cholesky(K: Array) -> Array:

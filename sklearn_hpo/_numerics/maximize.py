@@ -7,6 +7,7 @@ alternate until neither gains.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ def spread(n: int, d: int, rng: np.random.Generator) -> Array:
     Parameters
     ----------
     n : int
-        A power of two.
+        How many.
     d : int
         Dimensions.
     rng : numpy.random.Generator
@@ -104,17 +105,13 @@ def spread(n: int, d: int, rng: np.random.Generator) -> Array:
     points : ndarray of shape (n, d)
         In [0, 1).
     """
-    return (_sobol(n, d) + rng.random(d)) % 1.0
+    return (_sobol((n - 1).bit_length(), d)[:n] + rng.random(d)) % 1.0
 
 
-_SOBOL: dict[tuple[int, int], Array] = {}
-
-
-def _sobol(n: int, d: int) -> Array:
-    if (n, d) not in _SOBOL:
-        sequence = qmc.Sobol(d, scramble=False)
-        _SOBOL[n, d] = sequence.random(n)
-    return _SOBOL[n, d]
+@lru_cache(maxsize=64)
+def _sobol(m: int, d: int) -> Array:
+    points: Array = qmc.Sobol(d, scramble=False).random_base2(m)
+    return points
 
 
 def perturb(elite: Array, n: int, domain: Domain, rng: np.random.Generator) -> Array:
@@ -153,7 +150,7 @@ def climb(
     starts: Array,
     value_and_gradient: Callable[[Array], tuple[Array, Array]],
     columns: Mask,
-    max_iter: int = 20,
+    max_iter: int = 12,
 ) -> Array:
     """Climb from all starts at once over some columns, by one L-BFGS-B on their sum.
 
@@ -165,7 +162,7 @@ def climb(
         ``value_and_gradient(rows) -> (values (k,), gradients (k, d))``.
     columns : ndarray of shape (d,), bool
         The columns to move; NaN entries stay.
-    max_iter : int, default=20
+    max_iter : int, default=12
         Limit of iterations.
 
     Returns

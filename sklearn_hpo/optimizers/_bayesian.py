@@ -5,30 +5,42 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from sklearn_hpo._numerics.acquisition import log_ei, lower_bound, normalise
-from sklearn_hpo._numerics.gp import Layout, Posterior, fit, prior
+from sklearn_hpo._numerics.evidence import fit, prior
+from sklearn_hpo._numerics.gp import Layout, Mixture, Posterior
 from sklearn_hpo._numerics.maximize import Domain, maximise, perturb, spread, untaken
 from sklearn_hpo.optimizers._base import Optimizer, Rows
 from sklearn_hpo.space import SearchSpace
 
-N_POOL = 512  # candidates over the whole cube, and as many near the best rows
+# Candidates over the whole cube, and as many near the best rows; half of them where
+# there are so many observations that each candidate is dear.
+N_POOL, MANY_ROWS = 512, 200
 N_ELITE = 3
 N_FANTASIES = 16
 MAX_GRID = 2048  # rows of a finite space that are all scored
 MAX_FIT = 256  # observations that hyperparameters are fitted to
 KAPPA_ON_PLATEAU = 4.0
+# Improvements are counted from this many standard deviations of the losses below the
+# best one, less and less until n_iter: without it, the search polishes the first basin.
+MARGIN = 0.15
+# The likeliest lengthscales are too long as often as not; with this probability they
+# are taken to be shorter by this factor, so that no region is written off for good.
+DOUBT, SHORTER = 0.1, 0.5
+MAX_ROWS = 400  # observations that the posterior is conditioned on
 
 
 class BayesianOptimizer(Optimizer):
     """Propose where a Gaussian process expects the largest improvement.
 
-    A scrambled Sobol design is followed by proposals that maximise the logarithm of
-    the expected improvement [1]_ under a Matérn-5/2 process with one lengthscale for
-    each column, fitted to losses that a Yeo-Johnson transformation made Gaussian
-    [2]_. Where the last two losses repeat earlier ones, the search is on a plateau,
-    and the lower confidence bound is minimised instead.
+    A randomly shifted Sobol design is followed by proposals that maximise the
+    logarithm of the expected improvement [1]_ under a Matérn-5/2 process with one
+    lengthscale for each column, fitted to losses that a Yeo-Johnson transformation made
+    Gaussian [2]_. The improvement counts from a margin below the best loss that
+    shrinks to nothing at `n_iter`: explore first, exploit last. A second process with
+    shorter lengthscales has a small share in the expectation, because the likeliest
+    ones are easily too long [4]_. Where the last two losses repeat earlier ones, the
+    search is on a plateau, and the lower confidence bound is minimised instead.
 
     Pending rows are conditioned on: the deviation as if they were known, the mean on
     several draws of their losses, over which the improvement is averaged [3]_.
@@ -38,8 +50,8 @@ class BayesianOptimizer(Optimizer):
     n_iter : int
         How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
-        Size of the initial design; "auto" is two more than the columns, at least 4,
-        but at most a quarter of `n_iter`.
+        Size of the initial design; "auto" is two more than the columns, those of
+        each branch counted, at least 4, but at most a quarter of `n_iter`.
 
     References
     ----------
@@ -49,6 +61,8 @@ class BayesianOptimizer(Optimizer):
        Hyper-parameter Optimisation, JAIR 74.
     .. [3] Snoek, Larochelle & Adams (2012), Practical Bayesian Optimization of Machine
        Learning Algorithms, NeurIPS; section 3.2.
+    .. [4] Berkenkamp, Schoellig & Krause (2019), No-Regret Bayesian Optimization with
+       Unknown Hyperparameters, JMLR 20.
 
     Examples
     --------
@@ -89,9 +103,10 @@ class BayesianOptimizer(Optimizer):
         self._domain = Domain(space.from_unit, levels, categorical)
         self._grid = self._domain.grid(MAX_GRID) if d else None
         if self.n_initial_points == "auto":
-            self._n_design = max(1, min(max(d + 2, 4), self.n_iter // 4))
+            size = max(int(np.sum(space.active)) + 2, 4)
+            self._n_design = max(1, min(size, self.n_iter // 4))
         else:
-            self._n_design = self.n_initial_points
+            self._n_design = max(1, self.n_initial_points)
         self._design = self._draw_design()
         # Hyperparameters after so many losses, each fitted from the one before: they
         # depend on what was told and on nothing else.
@@ -122,29 +137,27 @@ class BayesianOptimizer(Optimizer):
         if self.space.n_columns == 0:
             return np.empty((self._n_design, 0))
         rng = np.random.default_rng([self.seed, 2**32 - 1])
-        sequence = qmc.Sobol(self.space.n_columns, scramble=True, rng=rng)
-        points = sequence.random_base2(int(np.ceil(np.log2(max(self._n_design, 1)))))
-        return self.space.from_unit(points[: self._n_design])
+        points = spread(self._n_design, self.space.n_columns, rng)
+        return self.space.from_unit(points)
 
     def _propose(self, pending: Rows) -> Rows:
         rng = self.trial_rng(len(pending))
         taken = {row.tobytes() for row in np.vstack([self.rows, pending])}
         number = len(self.rows) + len(pending)
-        if number < self._n_design:
-            pool = untaken(self._design[number : number + 1], taken)
-            if len(pool):
-                return pool[0]
-        pool = self._pool(taken, rng)
+        planned = untaken(self._design[number : number + 1], taken)
+        pool = np.vstack([planned, self._pool(taken, rng)])
         if number < self._n_design or not len(self.rows) or not self.space.n_columns:
-            return pool[0]
-        posterior, best = self._model(pending, rng)
-        score = partial(log_ei, best=best)
+            first: Rows = pool[0]
+            return first
+        mixture, best = self._model(pending, rng)
+        margin = MARGIN * max(0.0, 1.0 - len(self.rows) / self.n_iter)
+        score = partial(log_ei, best=best - margin)
         if self._on_plateau():
             score = partial(lower_bound, kappa=KAPPA_ON_PLATEAU)
         return maximise(
             pool,
-            lambda rows: score(*posterior.predict(rows))[0],
-            lambda rows: posterior.gradient(rows, score),
+            partial(mixture.value, score=score),
+            partial(mixture.gradient, score=score),
             self._domain,
             taken,
             rng,
@@ -158,29 +171,40 @@ class BayesianOptimizer(Optimizer):
         if self._grid is not None:
             everything = rng.permutation(self._grid)
         else:
-            points = [spread(N_POOL, d, rng)]
+            size = N_POOL if len(self.rows) <= MANY_ROWS else N_POOL // 2
+            points = [spread(size, d, rng)]
             if len(self.rows):
                 order = np.argsort(self.losses, kind="stable")
                 elite = self.rows[order[:N_ELITE]]
-                points.append(perturb(elite, N_POOL, self._domain, rng))
+                points.append(perturb(elite, size, self._domain, rng))
             everything = self.space.from_unit(np.vstack(points))
         pool = untaken(everything, taken)
         return pool if len(pool) else everything
 
     def _model(
         self, pending: Rows, rng: np.random.Generator
-    ) -> tuple[Posterior, NDArray[np.float64]]:
-        """Return the posterior given what was told and fantasies of what is pending."""
-        y = normalise(self.losses)
+    ) -> tuple[Mixture, NDArray[np.float64]]:
+        """Return the model of what was told, and of fantasies of what is pending.
+
+        The second result is the best of the targets, (S,).
+        """
+        rows, targets = self.rows, normalise(self.losses)[:, None]
+        if len(rows) > MAX_ROWS:
+            chosen = _informative(targets[:, 0], MAX_ROWS)
+            rows, targets = rows[chosen], targets[chosen]
         theta = self._theta()
-        posterior = Posterior(self.rows, y, theta, self._layout)
-        if not len(pending):
-            return posterior, y.min(keepdims=True)
-        half = rng.standard_normal((len(pending), N_FANTASIES // 2))
-        fantasies = posterior.sample(pending, np.hstack([half, -half]))
-        targets = np.vstack([np.tile(y[:, None], N_FANTASIES), fantasies])
-        rows = np.vstack([self.rows, pending])
-        return Posterior(rows, targets, theta, self._layout), targets.min(axis=0)
+        posterior = Posterior(rows, targets, theta, self._layout)
+        if len(pending):
+            half = rng.standard_normal((len(pending), N_FANTASIES // 2))
+            fantasies = posterior.sample(pending, np.hstack([half, -half]))
+            targets = np.vstack([np.tile(targets, N_FANTASIES), fantasies])
+            rows = np.vstack([rows, pending])
+            posterior = Posterior(rows, targets, theta, self._layout)
+        short = theta.copy()
+        short[:-2] += np.log(SHORTER)
+        doubtful = Posterior(rows, targets, short, self._layout)
+        mixture = Mixture([posterior, doubtful], [1.0 - DOUBT, DOUBT])
+        return mixture, targets.min(axis=0)
 
     def _theta(self) -> NDArray[np.float64]:
         """Return the hyperparameters of the last scheduled fit."""
