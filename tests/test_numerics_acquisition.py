@@ -7,10 +7,10 @@ import pytest
 from scipy import integrate, stats
 from sklearn.preprocessing import PowerTransformer
 
-from sklearn_hpo._numerics.acquisition import (
-    log_ei,
-    log_h,
-    lower_bound,
+from sklearn_hpo._numerics.acquisition import log_ei, log_h, lower_bound
+from sklearn_hpo._numerics.transform import (
+    Gaussianised,
+    inverse_yeo_johnson,
     normalise,
     yeo_johnson,
 )
@@ -144,3 +144,34 @@ def test_losses_that_say_nothing_are_zero(losses):
 def test_yeo_johnson_helps_skewed_losses():
     x = np.random.default_rng(0).lognormal(sigma=1.5, size=200)
     assert abs(stats.skew(normalise(x))) < 0.5 < abs(stats.skew(x))
+
+
+@pytest.mark.parametrize("power", [-2.0, -0.5, 0.0, 1e-9, 1.0, 2.0, 3.7])
+def test_inverse_of_yeo_johnson(power):
+    x = np.linspace(-4, 4, 41)
+    z = yeo_johnson(x, power)
+    np.testing.assert_allclose(inverse_yeo_johnson(z, power), x, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_back_to_losses(seed):
+    losses = np.random.default_rng(seed).lognormal(sigma=1.5, size=30)
+    losses[3] = np.nan
+    told = Gaussianised(losses)
+    good = np.isfinite(losses)
+    np.testing.assert_allclose(told.losses(told.y)[good], losses[good], rtol=1e-6)
+    mean, std = told.moments(told.y, np.full(30, 1e-9))
+    np.testing.assert_allclose(mean[good], losses[good], rtol=1e-5)
+    assert (std[good] < 1e-6 * losses[good]).all()
+
+
+def test_moments_are_those_of_draws():
+    losses = np.random.default_rng(0).lognormal(size=50)
+    told = Gaussianised(losses)
+    y, spread = np.array([-1.0, 0.0, 0.8]), np.array([0.3, 0.1, 0.4])
+    draws = y[:, None] + spread[:, None] * np.random.default_rng(1).normal(
+        size=(3, 100_000)
+    )
+    mean, std = told.moments(y, spread)
+    np.testing.assert_allclose(mean, told.losses(draws).mean(axis=1), rtol=0.01)
+    np.testing.assert_allclose(std, told.losses(draws).std(axis=1), rtol=0.03)

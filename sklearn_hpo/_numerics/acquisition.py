@@ -9,19 +9,15 @@ References
    Black-Box Functions, Journal of Global Optimization 13: expected improvement.
 .. [2] Ament, Daulton, Eriksson, Balandat & Bakshy (2023), Unexpected Improvements to
    Expected Improvement for Bayesian Optimization, NeurIPS: its logarithm.
-.. [3] Yeo & Johnson (2000), A New Family of Power Transformations to Improve Normality
-   or Symmetry, Biometrika 87.
 """
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import erfcx, ndtr
 
 Array = NDArray[np.float64]
 
 LOG_SQRT_2PI = 0.5 * np.log(2.0 * np.pi)
-POWER_BOUNDS = (-2.0, 4.0)
 
 
 def log_h(u: Array) -> tuple[Array, Array, Array]:
@@ -118,73 +114,3 @@ def lower_bound(mean: Array, std: Array, kappa: float) -> tuple[Array, Array, Ar
     """
     value = kappa * std - mean.mean(axis=1)
     return value, np.full_like(mean, -1.0 / mean.shape[1]), np.full_like(std, kappa)
-
-
-def yeo_johnson(x: Array, power: float) -> Array:
-    """Apply the transformation of Yeo and Johnson [3]_.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n,)
-        Values of the order of one.
-    power : float
-        Its parameter lambda; 1 leaves `x` as it is.
-
-    Returns
-    -------
-    transformed : ndarray of shape (n,)
-        An increasing function of `x`.
-    """
-    # The negative half is the positive one, turned about 0, with power 2 - lambda.
-    p = np.where(x < 0.0, 2.0 - power, power)
-    log = np.log1p(np.abs(x))
-    # expm1(p log) / p tends to log as p tends to 0.
-    safe = np.where(np.abs(p) < 1e-8, 1.0, p)
-    size = np.where(np.abs(p) < 1e-8, log, np.expm1(safe * log) / safe)
-    return np.copysign(size, x)
-
-
-def normalise(losses: Array) -> Array:
-    """Make losses look Gaussian: Yeo-Johnson after scaling, zero mean, unit variance.
-
-    Parameters
-    ----------
-    losses : ndarray of shape (n,)
-        Any values; those that are not finite count as failures, half the range worse
-        than the worst.
-
-    Returns
-    -------
-    y : ndarray of shape (n,)
-        In the order of the losses; all zero if the losses are all equal. The power is
-        the one of maximal likelihood, or 1 below five distinct values.
-    """
-    finite = np.isfinite(losses)
-    if not finite.any():
-        return np.zeros(len(losses))
-    low, high = losses[finite].min(), losses[finite].max()
-    # Halved, so that no difference of finite numbers overflows.
-    y = 0.5 * np.where(finite, losses, high) - 0.5 * np.median(losses[finite])
-    scale = max(np.abs(y).max(), np.finfo(float).tiny)
-    y /= scale
-    y[~finite] += 0.5 * (0.5 * high - 0.5 * low) / scale
-    if np.ptp(y) == 0.0:
-        return np.zeros(len(losses))
-    y /= y.std()
-    if len(np.unique(y)) >= 5:
-        y = yeo_johnson(y, _likely_power(y))
-    y -= y.mean()
-    y /= y.std()
-    return y
-
-
-def _likely_power(y: Array) -> float:
-    """Return the power under which the transformed values are most likely normal."""
-    log_jacobian = (np.sign(y) * np.log1p(np.abs(y))).sum()
-
-    def loss(power: float) -> float:
-        variance = yeo_johnson(y, power).var()
-        return float(0.5 * len(y) * np.log(variance) - (power - 1.0) * log_jacobian)
-
-    found = minimize_scalar(loss, bounds=POWER_BOUNDS, method="bounded")
-    return float(found.x)

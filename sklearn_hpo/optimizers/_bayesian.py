@@ -1,24 +1,23 @@
 """Bayesian optimisation with a Gaussian process."""
 
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo._numerics.acquisition import log_ei, lower_bound, normalise
+from sklearn_hpo._numerics.acquisition import log_ei, lower_bound
 from sklearn_hpo._numerics.evidence import fit, prior
 from sklearn_hpo._numerics.gp import Layout, Mixture, Posterior
-from sklearn_hpo._numerics.maximize import Domain, maximise, perturb, spread, untaken
-from sklearn_hpo.optimizers._base import Optimizer, Rows
+from sklearn_hpo._numerics.maximize import maximise
+from sklearn_hpo._numerics.transform import Gaussianised, normalise
+from sklearn_hpo.optimizers._base import Rows
+from sklearn_hpo.optimizers._surrogate import MIN_DESIGN, SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
 # Candidates over the whole cube, and as many near the best rows; half of them where
 # there are so many observations that each candidate is dear.
 N_POOL, MANY_ROWS = 512, 200
-N_ELITE = 3
 N_FANTASIES = 16
-MAX_GRID = 2048  # rows of a finite space that are all scored
 MAX_FIT = 256  # observations that hyperparameters are fitted to
 KAPPA_ON_PLATEAU = 4.0
 # Improvements are counted from this many standard deviations of the losses below the
@@ -28,9 +27,10 @@ MARGIN = 0.15
 # are taken to be shorter by this factor, so that no region is written off for good.
 DOUBT, SHORTER = 0.1, 0.5
 MAX_ROWS = 400  # observations that the posterior is conditioned on
+MAX_EARLIER = 128  # observations of an earlier study
 
 
-class BayesianOptimizer(Optimizer):
+class BayesianOptimizer(SurrogateOptimizer):
     """Propose where a Gaussian process expects the largest improvement.
 
     A randomly shifted Sobol design is followed by proposals that maximise the
@@ -51,7 +51,7 @@ class BayesianOptimizer(Optimizer):
         How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
         Size of the initial design; "auto" is two more than the columns, those of
-        each branch counted, at least 4, but at most a quarter of `n_iter`.
+        each branch counted, at most a quarter of `n_iter`, but at least 4.
 
     References
     ----------
@@ -63,6 +63,7 @@ class BayesianOptimizer(Optimizer):
        Learning Algorithms, NeurIPS; section 3.2.
     .. [4] Berkenkamp, Schoellig & Krause (2019), No-Regret Bayesian Optimization with
        Unknown Hyperparameters, JMLR 20.
+    .. [5] Swersky, Snoek & Adams (2013), Multi-Task Bayesian Optimization, NeurIPS.
 
     Examples
     --------
@@ -78,12 +79,6 @@ class BayesianOptimizer(Optimizer):
     True
     """
 
-    def __init__(
-        self, n_iter: int, n_initial_points: int | Literal["auto"] = "auto"
-    ) -> None:
-        self.n_iter = n_iter
-        self.n_initial_points = n_initial_points
-
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.
 
@@ -95,91 +90,120 @@ class BayesianOptimizer(Optimizer):
             Non-negative.
         """
         super().start(space, seed)
-        d = space.n_columns
-        categorical = np.array([c.kind == "categorical" for c in space.columns], bool)
-        conditional = np.logical_not(np.all(space.active, axis=0))
-        self._layout = Layout(categorical, conditional)
-        levels = tuple(column.centres for column in space.columns)
-        self._domain = Domain(space.from_unit, levels, categorical)
-        self._grid = self._domain.grid(MAX_GRID) if d else None
-        if self.n_initial_points == "auto":
-            size = max(int(np.sum(space.active)) + 2, 4)
-            self._n_design = max(1, min(size, self.n_iter // 4))
-        else:
-            self._n_design = max(1, self.n_initial_points)
-        self._design = self._draw_design()
-        # Hyperparameters after so many losses, each fitted from the one before: they
-        # depend on what was told and on nothing else.
-        self._fits = [(0, prior(d)[0])]
+        self._restart(None)
 
-    def ask(self, n: int, pending: Rows) -> Rows:
-        """Propose rows; nothing that a later call can observe changes.
+    def recall(self, rows: Rows, losses: NDArray[np.float64]) -> None:
+        """Learn what another study has found: a task that may be related.
+
+        The tasks share a process that has one more column, which tells them apart [5]_;
+        its lengthscale, fitted like the others, says how much they have in common.
 
         Parameters
         ----------
-        n : int
-            How many rows to propose.
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows proposed earlier whose losses have not been told yet.
+        rows : ndarray of shape (m, n_columns)
+            Canonical rows.
+        losses : ndarray of shape (m,)
+            To be minimised, all finite.
+        """
+        super().recall(rows, losses)
+        # half of the design is left to show how far the tasks agree
+        self.n_design = max(MIN_DESIGN, self.n_design // 2)
+        self._restart(_Earlier(rows, losses, self.layout))
+
+    def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation of the losses of rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, n_columns)
+            Canonical rows.
 
         Returns
         -------
-        rows : ndarray of shape (n, n_columns)
-            Canonical rows of the space, none of them told or pending as long as the
-            space has others.
+        mean, std : ndarray of shape (m,)
+            Of the loss without noise; the deviation is that of the model's belief.
         """
-        rows = pending
-        for _ in range(n):
-            rows = np.vstack([rows, self._propose(rows)])
-        return rows[len(pending) :]
+        n = len(self.losses)
+        known, targets, offset = self._data(n, MAX_ROWS)
+        posterior = Posterior(known, targets, self._theta(), self._task_layout)
+        mean, std = posterior.predict(self._mark(rows))
+        return Gaussianised(self.losses).moments(mean[:, 0] - offset, std)
 
-    def _draw_design(self) -> Rows:
-        if self.space.n_columns == 0:
-            return np.empty((self._n_design, 0))
-        rng = np.random.default_rng([self.seed, 2**32 - 1])
-        points = spread(self._n_design, self.space.n_columns, rng)
-        return self.space.from_unit(points)
+    def choose(
+        self, pending: Rows, taken: set[bytes], rng: np.random.Generator
+    ) -> Rows:
+        """Return the row of the largest logarithmic expected improvement.
 
-    def _propose(self, pending: Rows) -> Rows:
-        rng = self.trial_rng(len(pending))
-        taken = {row.tobytes() for row in np.vstack([self.rows, pending])}
-        number = len(self.rows) + len(pending)
-        planned = untaken(self._design[number : number + 1], taken)
-        pool = np.vstack([planned, self._pool(taken, rng)])
-        if number < self._n_design or not len(self.rows) or not self.space.n_columns:
-            first: Rows = pool[0]
-            return first
+        Parameters
+        ----------
+        pending : ndarray of shape (n_pending, n_columns)
+            Rows whose losses have not been told yet.
+        taken : set of bytes
+            The rows told and pending.
+        rng : numpy.random.Generator
+            Of this proposal.
+
+        Returns
+        -------
+        row : ndarray of shape (n_columns,)
+            A canonical row.
+        """
+        pool = self.pool(
+            taken, N_POOL if len(self.rows) <= MANY_ROWS else N_POOL // 2, rng
+        )
         mixture, best = self._model(pending, rng)
         margin = MARGIN * max(0.0, 1.0 - len(self.rows) / self.n_iter)
         score = partial(log_ei, best=best - margin)
         if self._on_plateau():
             score = partial(lower_bound, kappa=KAPPA_ON_PLATEAU)
+
+        def gradient(rows: Rows) -> tuple[NDArray[np.float64], Rows]:
+            value, slope = mixture.gradient(self._mark(rows), score)
+            return value, slope[:, : rows.shape[1]]
+
         return maximise(
             pool,
-            partial(mixture.value, score=score),
-            partial(mixture.gradient, score=score),
-            self._domain,
+            lambda rows: mixture.value(self._mark(rows), score),
+            gradient,
+            self.domain,
             taken,
             rng,
         )
 
-    def _pool(self, taken: set[bytes], rng: np.random.Generator) -> Rows:
-        """Return candidates, random ones first; taken ones only if all are."""
-        d = self.space.n_columns
-        if not d:
-            return np.empty((1, 0))
-        if self._grid is not None:
-            everything = rng.permutation(self._grid)
-        else:
-            size = N_POOL if len(self.rows) <= MANY_ROWS else N_POOL // 2
-            points = [spread(size, d, rng)]
-            if len(self.rows):
-                order = np.argsort(self.losses, kind="stable")
-                elite = self.rows[order[:N_ELITE]]
-                points.append(perturb(elite, size, self._domain, rng))
-            everything = self.space.from_unit(np.vstack(points))
-        pool = untaken(everything, taken)
-        return pool if len(pool) else everything
+    def _restart(self, earlier: "_Earlier | None") -> None:
+        self._earlier = earlier
+        layout = self.layout
+        if earlier is not None:
+            layout = Layout(
+                np.append(layout.categorical, True),
+                np.append(layout.conditional, False),
+            )
+        self._task_layout = layout
+        # Hyperparameters after so many losses, each fitted from the one before: they
+        # depend on what was told and on nothing else.
+        self._fits = [(0, prior(len(layout.categorical))[0])]
+
+    def _mark(self, rows: Rows, task: float = 1.0) -> Rows:
+        """Add the column that tells tasks apart, if there are two."""
+        if self._earlier is None:
+            return rows
+        return np.column_stack([rows, np.full(len(rows), task)])
+
+    def _data(self, size: int, limit: int) -> tuple[Rows, NDArray[np.float64], float]:
+        """Return rows and targets of the first `size` losses, at most `limit`.
+
+        Those of an earlier study stand before them. The third result is what was added
+        to the targets to bring them to the level of the earlier ones.
+        """
+        rows, y = self.rows[:size], normalise(self.losses[:size])
+        if size > limit:
+            chosen = _informative(y, limit)
+            rows, y = rows[chosen], y[chosen]
+        if self._earlier is None:
+            return rows, y, 0.0
+        offset = self._earlier.level(rows)
+        known = [self._mark(self._earlier.rows, 0.0), self._mark(rows)]
+        return np.vstack(known), np.append(self._earlier.y, y + offset), offset
 
     def _model(
         self, pending: Rows, rng: np.random.Generator
@@ -188,51 +212,48 @@ class BayesianOptimizer(Optimizer):
 
         The second result is the best of the targets, (S,).
         """
-        rows, targets = self.rows, normalise(self.losses)[:, None]
-        if len(rows) > MAX_ROWS:
-            chosen = _informative(targets[:, 0], MAX_ROWS)
-            rows, targets = rows[chosen], targets[chosen]
-        theta = self._theta()
-        posterior = Posterior(rows, targets, theta, self._layout)
+        rows, y, _ = self._data(len(self.rows), MAX_ROWS)
+        targets = y[:, None]
+        theta, layout = self._theta(), self._task_layout
+        posterior = Posterior(rows, targets, theta, layout)
         if len(pending):
+            marked = self._mark(pending)
             half = rng.standard_normal((len(pending), N_FANTASIES // 2))
-            fantasies = posterior.sample(pending, np.hstack([half, -half]))
+            fantasies = posterior.sample(marked, np.hstack([half, -half]))
             targets = np.vstack([np.tile(targets, N_FANTASIES), fantasies])
-            rows = np.vstack([rows, pending])
-            posterior = Posterior(rows, targets, theta, self._layout)
+            rows = np.vstack([rows, marked])
+            posterior = Posterior(rows, targets, theta, layout)
         short = theta.copy()
         short[:-2] += np.log(SHORTER)
-        doubtful = Posterior(rows, targets, short, self._layout)
+        doubtful = Posterior(rows, targets, short, layout)
         mixture = Mixture([posterior, doubtful], [1.0 - DOUBT, DOUBT])
-        return mixture, targets.min(axis=0)
+        n_earlier = 0 if self._earlier is None else len(self._earlier.y)
+        return mixture, targets[n_earlier:].min(axis=0)
 
     def _theta(self) -> NDArray[np.float64]:
         """Return the hyperparameters of the last scheduled fit."""
         while True:
             size, theta = self._fits[-1]
             step = 1 if size <= 30 else size // 8
-            following = max(size + step, self._n_design, 2)
+            following = max(size + step, min(self.n_design, self.n_iter), 2)
             if following > len(self.rows):
                 return theta
             self._fits.append((following, self._fit(following, theta)))
 
     def _fit(self, size: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Fit to the first `size` losses, from theta, at doublings also from afresh."""
-        losses, rows = self.losses[:size], self.rows[:size]
-        y = normalise(losses)
+        rows, y, _ = self._data(size, MAX_FIT)
         if not y.any():
             return theta
-        if size > MAX_FIT:
-            chosen = _informative(y, MAX_FIT)
-            rows, y = rows[chosen], y[chosen]
-        found = fit(rows, y, self._layout, theta, max_iter=10)
-        doubled = (size // self._n_design).bit_length() > (
-            (self._fits[-1][0] // self._n_design).bit_length()
+        layout = self._task_layout
+        found = fit(rows, y, layout, theta, max_iter=10)
+        doubled = (size // self.n_design).bit_length() > (
+            (self._fits[-1][0] // self.n_design).bit_length()
         )
         if doubled:
-            start = prior(self.space.n_columns)[0]
+            start = prior(len(layout.categorical))[0]
             found = max(
-                found, fit(rows, y, self._layout, start, 50), key=lambda pair: pair[1]
+                found, fit(rows, y, layout, start, 50), key=lambda pair: pair[1]
             )
         return found[0]
 
@@ -240,6 +261,34 @@ class BayesianOptimizer(Optimizer):
         """Whether the last two losses both repeat earlier ones."""
         earlier = self.losses[:-2]
         return len(earlier) > 0 and bool(np.isin(self.losses[-2:], earlier).all())
+
+
+class _Earlier:
+    """The results of another study, with a process of their own.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, d)
+        Canonical rows.
+    losses : ndarray of shape (m,)
+        All finite.
+    layout : Layout
+        Kinds of the columns.
+    """
+
+    def __init__(self, rows: Rows, losses: NDArray[np.float64], layout: Layout) -> None:
+        self.rows, self.y = rows, normalise(losses)
+        if len(rows) > MAX_EARLIER:
+            chosen = _informative(self.y, MAX_EARLIER)
+            self.rows, self.y = self.rows[chosen], self.y[chosen]
+        theta = prior(rows.shape[1])[0]
+        if self.y.any():
+            theta = fit(self.rows, self.y, layout, theta, 50)[0]
+        self._posterior = Posterior(self.rows, self.y, theta, layout)
+
+    def level(self, rows: Rows) -> float:
+        """Return what the earlier targets would have been at `rows`, on average."""
+        return float(self._posterior.predict(rows)[0].mean())
 
 
 def _informative(y: NDArray[np.float64], n: int) -> NDArray[np.intp]:

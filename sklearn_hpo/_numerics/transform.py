@@ -1,0 +1,172 @@
+"""Losses made Gaussian, and back.
+
+References
+----------
+.. [1] Yeo & Johnson (2000), A New Family of Power Transformations to Improve Normality
+   or Symmetry, Biometrika 87.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+Array = NDArray[np.float64]
+
+POWER_BOUNDS = (-2.0, 4.0)
+N_NODES = 16
+
+
+def yeo_johnson(x: Array, power: float) -> Array:
+    """Apply the transformation of Yeo and Johnson [1]_.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+        Values of the order of one.
+    power : float
+        Its parameter lambda; 1 leaves `x` as it is.
+
+    Returns
+    -------
+    transformed : ndarray of shape (n,)
+        An increasing function of `x`.
+    """
+    # The negative half is the positive one, turned about 0, with power 2 - lambda.
+    p = np.where(x < 0.0, 2.0 - power, power)
+    log = np.log1p(np.abs(x))
+    # expm1(p log) / p tends to log as p tends to 0.
+    safe = np.where(np.abs(p) < 1e-8, 1.0, p)
+    size = np.where(np.abs(p) < 1e-8, log, np.expm1(safe * log) / safe)
+    return np.copysign(size, x)
+
+
+def inverse_yeo_johnson(z: Array, power: float) -> Array:
+    """Return the values that `yeo_johnson` maps to `z`.
+
+    Parameters
+    ----------
+    z : ndarray of shape (n,)
+        Transformed values; beyond the range of the transformation, its end counts.
+    power : float
+        Its parameter lambda.
+
+    Returns
+    -------
+    x : ndarray of shape (n,)
+        The values.
+    """
+    p = np.where(z < 0.0, 2.0 - power, power)
+    size = np.abs(z)
+    safe = np.where(np.abs(p) < 1e-8, 1.0, p)
+    inside = np.maximum(safe * size, -1.0 + 1e-9)
+    log = np.where(np.abs(p) < 1e-8, size, np.log1p(inside) / safe)
+    return np.copysign(np.expm1(np.minimum(log, 600.0)), z)
+
+
+class Gaussianised:
+    """Losses that look Gaussian: Yeo-Johnson after scaling, zero mean, unit variance.
+
+    The power is the one of maximal likelihood, or 1 below five distinct values.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n,), n > 0
+        Any values; those that are not finite count as failures, half the range worse
+        than the worst.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n,)
+        In the order of the losses; all zero if the losses are all equal.
+    """
+
+    def __init__(self, losses: Array) -> None:
+        finite = np.isfinite(losses)
+        some = losses[finite] if finite.any() else np.zeros(1)
+        low, high = some.min(), some.max()
+        # Halved, so that no difference of finite numbers overflows.
+        self._middle = 0.5 * np.median(some)
+        y = 0.5 * np.where(finite, losses, high) - self._middle
+        self._scale = max(np.abs(y).max(), np.finfo(float).tiny)
+        y /= self._scale
+        y[~finite] += 0.5 * (0.5 * high - 0.5 * low) / self._scale
+        self._power, self._mean, self._std = 1.0, 0.0, 1.0
+        if np.ptp(y) == 0.0:
+            self.y = np.zeros(len(losses))
+            return
+        self._scale *= y.std()
+        y /= y.std()
+        if len(np.unique(y)) >= 5:
+            self._power = _likely_power(y)
+            y = yeo_johnson(y, self._power)
+        self._mean = y.mean()
+        y -= self._mean
+        self._std = y.std()
+        self.y = y / self._std
+
+    def losses(self, y: Array) -> Array:
+        """Return the losses that correspond to transformed values.
+
+        Parameters
+        ----------
+        y : ndarray
+            Transformed values.
+
+        Returns
+        -------
+        losses : ndarray
+            Of the same shape; no further beyond the observed ones than their range,
+            since a transformation may have an end that stands for infinite losses.
+        """
+        seen = inverse_yeo_johnson(self.y * self._std + self._mean, self._power)
+        z = inverse_yeo_johnson(y * self._std + self._mean, self._power)
+        z = np.clip(z, 2 * seen.min() - seen.max(), 2 * seen.max() - seen.min())
+        losses: Array = 2.0 * (z * self._scale + self._middle)
+        return losses
+
+    def moments(self, mean: Array, std: Array) -> tuple[Array, Array]:
+        """Return mean and deviation of losses whose transforms are Gaussian.
+
+        Parameters
+        ----------
+        mean, std : ndarray of shape (m,)
+            Of the transformed losses.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (m,)
+            Of the losses, by Gauss-Hermite quadrature.
+        """
+        nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES)
+        weights /= weights.sum()
+        losses = self.losses(mean[:, None] + std[:, None] * nodes)
+        centre = losses @ weights
+        return centre, np.sqrt(np.square(losses - centre[:, None]) @ weights)
+
+
+def normalise(losses: Array) -> Array:
+    """Return losses that look Gaussian, as in `Gaussianised`.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n,)
+        Any values, NaN for failures.
+
+    Returns
+    -------
+    y : ndarray of shape (n,)
+        In the order of the losses.
+    """
+    return Gaussianised(losses).y if len(losses) else losses
+
+
+def _likely_power(y: Array) -> float:
+    """Return the power under which the transformed values are most likely normal."""
+    log_jacobian = (np.sign(y) * np.log1p(np.abs(y))).sum()
+
+    def loss(power: float) -> float:
+        variance = yeo_johnson(y, power).var()
+        return float(0.5 * len(y) * np.log(variance) - (power - 1.0) * log_jacobian)
+
+    found = minimize_scalar(loss, bounds=POWER_BOUNDS, method="bounded")
+    return float(found.x)

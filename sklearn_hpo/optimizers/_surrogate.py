@@ -1,0 +1,162 @@
+"""What all optimizers with a surrogate share: the design, candidates, no repeats."""
+
+from abc import abstractmethod
+from typing import Literal
+
+import numpy as np
+from sklearn.utils.random import sample_without_replacement
+
+from sklearn_hpo._numerics.gp import Layout
+from sklearn_hpo._numerics.maximize import Domain, perturb, spread, untaken
+from sklearn_hpo.optimizers._base import Optimizer, Rows
+from sklearn_hpo.space import SearchSpace
+
+MAX_GRID = 2048  # rows of a finite space that are all scored
+N_ELITE = 3  # best rows, around which candidates are drawn
+MIN_DESIGN = 4
+
+
+class SurrogateOptimizer(Optimizer):
+    """Base of the optimizers that fit a model after an initial design.
+
+    The design is a Sobol sequence shifted at random; where no column has an order,
+    nothing can be spread evenly, and it is drawn without replacement, as scikit-learn's
+    ``ParameterSampler`` draws.
+
+    Parameters
+    ----------
+    n_iter : int
+        How many evaluations the study plans.
+    n_initial_points : int or "auto", default="auto"
+        Size of the initial design; "auto" is two more than the columns, those of each
+        branch counted, at most a quarter of `n_iter`, but at least 4.
+    """
+
+    def __init__(
+        self, n_iter: int, n_initial_points: int | Literal["auto"] = "auto"
+    ) -> None:
+        self.n_iter = n_iter
+        self.n_initial_points = n_initial_points
+
+    def start(self, space: SearchSpace, seed: int) -> None:
+        """Begin a study on `space` and forget every earlier one.
+
+        Parameters
+        ----------
+        space : SearchSpace
+            What the rows mean.
+        seed : int
+            Non-negative.
+        """
+        super().start(space, seed)
+        categorical = np.array([c.kind == "categorical" for c in space.columns], bool)
+        conditional = np.logical_not(np.all(space.active, axis=0))
+        self.layout = Layout(categorical, conditional)
+        levels = tuple(column.centres for column in space.columns)
+        self.domain = Domain(space.from_unit, levels, categorical)
+        self.grid: Rows | None = np.empty((1, 0))
+        if space.n_columns:
+            self.grid = self.domain.grid(MAX_GRID)
+        self.n_design = self._design_size()
+        self.design = self._draw_design()
+
+    def ask(self, n: int, pending: Rows) -> Rows:
+        """Propose rows; nothing that a later call can observe changes.
+
+        Parameters
+        ----------
+        n : int
+            How many rows to propose.
+        pending : ndarray of shape (n_pending, n_columns)
+            Rows proposed earlier whose losses have not been told yet.
+
+        Returns
+        -------
+        rows : ndarray of shape (n, n_columns)
+            Canonical rows of the space, none of them told or pending as long as the
+            space has others.
+        """
+        rows = pending
+        for _ in range(n):
+            rows = np.vstack([rows, self._propose(rows)])
+        return rows[len(pending) :]
+
+    @abstractmethod
+    def choose(
+        self, pending: Rows, taken: set[bytes], rng: np.random.Generator
+    ) -> Rows:
+        """Return the row that the model prefers; some losses have been told.
+
+        Parameters
+        ----------
+        pending : ndarray of shape (n_pending, n_columns)
+            Rows whose losses have not been told yet.
+        taken : set of bytes
+            The rows told and pending.
+        rng : numpy.random.Generator
+            Of this proposal.
+
+        Returns
+        -------
+        row : ndarray of shape (n_columns,)
+            A canonical row.
+        """
+
+    def pool(self, taken: set[bytes], n: int, rng: np.random.Generator) -> Rows:
+        """Return candidates: the whole of a small space, else draws.
+
+        Parameters
+        ----------
+        taken : set of bytes
+            Rows to leave out, unless that leaves none.
+        n : int
+            Number of draws from the whole cube, which come first, and of as many near
+            the best rows.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        rows : ndarray of shape (m, n_columns)
+            Canonical rows.
+        """
+        if self.grid is not None:
+            everything = rng.permutation(self.grid)
+        else:
+            points = [spread(n, self.space.n_columns, rng)]
+            if len(self.rows):
+                order = np.argsort(self.losses, kind="stable")
+                elite = self.rows[order[:N_ELITE]]
+                points.append(perturb(elite, n, self.domain, rng))
+            everything = self.space.from_unit(np.vstack(points))
+        free = untaken(everything, taken)
+        return free if len(free) else everything
+
+    def _propose(self, pending: Rows) -> Rows:
+        rng = self.trial_rng(len(pending))
+        taken = {row.tobytes() for row in np.vstack([self.rows, pending])}
+        number = len(self.rows) + len(pending)
+        if number >= self.n_design and len(self.rows) and self.space.n_columns:
+            return self.choose(pending, taken, rng)
+        planned = untaken(self.design[number : number + 1], taken)
+        first: Rows = planned[0] if len(planned) else self.pool(taken, 1, rng)[0]
+        return first
+
+    def _design_size(self) -> int:
+        if self.n_initial_points != "auto":
+            return self.n_initial_points
+        size = int(np.sum(self.space.active)) + 2
+        return max(MIN_DESIGN, min(size, self.n_iter // 4))
+
+    def _draw_design(self) -> Rows:
+        n = min(self.n_design, self.n_iter)
+        if self.grid is not None and self.layout.categorical.all():
+            candidates = list(self.space)
+            n = min(n, len(candidates))
+            chosen = sample_without_replacement(
+                len(candidates), n, random_state=self.seed % 2**32
+            )
+            rows = [self.space.encode(candidates[i]) for i in chosen]
+            return np.array(rows).reshape(n, self.space.n_columns)
+        rng = np.random.default_rng([self.seed, 2**32 - 1])
+        return self.space.from_unit(spread(n, self.space.n_columns, rng))

@@ -1,0 +1,216 @@
+"""The cubic interpolant against scipy's, and the optimizer that uses it."""
+
+import numpy as np
+import pytest
+from contracts import OptimizerContract
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.interpolate import RBFInterpolator
+from scipy.stats import loguniform, randint, uniform
+
+from sklearn_hpo._numerics.gp import Layout
+from sklearn_hpo._numerics.rbf import CubicRBF
+from sklearn_hpo.optimizers._rbf import RBFOptimizer
+from sklearn_hpo.space import SearchSpace
+
+MIXED = [
+    {"kind": ["a", "b"], "x": uniform(0, 1), "k": randint(1, 9)},
+    {"kind": ["c"], "x": uniform(0, 1), "z": loguniform(1e-3, 1)},
+]
+
+
+def layout_of(space):
+    categorical = np.array([c.kind == "categorical" for c in space.columns])
+    return Layout(categorical, ~space.active.all(axis=0))
+
+
+def run(space, seed, losses_of, n, n_pending=0):
+    """Evaluate n proposals, each told when `n_pending` later ones are out."""
+    optimizer = RBFOptimizer(n)
+    optimizer.start(space, seed)
+    pending = np.empty((0, space.n_columns))
+    while len(optimizer.losses) < n:
+        pending = np.vstack([pending, optimizer.ask(1, pending)])
+        if len(pending) > n_pending:
+            optimizer.tell(pending[:1], losses_of(pending[:1]), np.ones(1))
+            pending = pending[1:]
+    return optimizer
+
+
+class TestRBFOptimizer(OptimizerContract):
+    @pytest.fixture
+    def make(self):
+        return lambda: RBFOptimizer(20)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_interpolant_is_the_one_of_scipy(seed):
+    rng = np.random.default_rng(seed)
+    rows, where, y = rng.random((40, 5)), rng.random((60, 5)), rng.normal(size=40)
+    layout = Layout(np.zeros(5, bool), np.zeros(5, bool))
+    ours = CubicRBF(rows, y, layout, rows[:0]).predict(where)
+    theirs = RBFInterpolator(rows, y, kernel="cubic", degree=1)(where)
+    assert_allclose(ours[0], theirs, atol=1e-3)
+    distance = np.linalg.norm(where[:, None] - rows, axis=2).min(axis=1)
+    assert_allclose(ours[1], distance, atol=1e-7)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 40])
+def test_interpolates_mixed_rows_however_few(n):
+    space, rng = SearchSpace(MIXED), np.random.default_rng(n)
+    rows, y = space.sample(n, rng), rng.normal(size=n)
+    value, distance = CubicRBF(rows, y, layout_of(space), rows[:0]).predict(rows)
+    assert_allclose(value, y, atol=0.02)
+    assert_allclose(distance, 0, atol=1e-6)
+
+
+def test_a_constant_is_reproduced_everywhere():
+    space, rng = SearchSpace(MIXED), np.random.default_rng(0)
+    rows = space.sample(20, rng)
+    model = CubicRBF(rows, np.ones(20), layout_of(space), rows[:0])
+    assert_allclose(model.predict(space.sample(50, rng))[0], 1, atol=1e-3)
+
+
+def test_equal_rows_are_averaged():
+    rows = np.repeat([[0.1], [0.5], [0.9]], 2, axis=0)
+    layout = Layout(np.zeros(1, bool), np.zeros(1, bool))
+    model = CubicRBF(rows, np.array([0.0, 2, 3, 5, 1, 1]), layout, rows[:0])
+    assert_allclose(model.predict(rows[::2])[0], [1, 4, 1], atol=1e-3)
+
+
+def test_pending_rows_are_near_but_move_nothing():
+    space, rng = SearchSpace(MIXED), np.random.default_rng(1)
+    rows, pending, where = (space.sample(n, rng) for n in (15, 4, 30))
+    y, layout = rng.normal(size=15), layout_of(space)
+    model = CubicRBF(rows, y, layout, pending)
+    value, distance = model.predict(where)
+    alone = CubicRBF(rows, y, layout, rows[:0])
+    assert_allclose(value, alone.predict(where)[0], atol=1e-3)
+    assert_allclose(model.predict(pending)[1], 0, atol=1e-6)
+    assert (distance <= alone.predict(where)[1] + 1e-9).all()
+    # Told what they were taken to be, they leave the interpolant as it is.
+    everything = np.vstack([rows, pending])
+    values = np.append(y, model.predict(pending)[0])
+    told = CubicRBF(everything, values, layout, rows[:0])
+    assert_allclose(told.predict(where)[0], value, atol=1e-2)
+
+
+@pytest.mark.parametrize("n_pending", [0, 3])
+def test_better_than_random_on_a_bowl(n_pending):
+    space = SearchSpace({name: uniform(0, 1) for name in "abcde"})
+    at = np.array([0.2, 0.4, 0.5, 0.6, 0.9])
+    losses_of = lambda rows: ((rows - at) ** 2).sum(axis=1)
+    for seed in range(5):
+        best = run(space, seed, losses_of, 40, n_pending).losses.min()
+        rows = space.sample(1000, np.random.default_rng(seed))
+        assert best < 0.5 * losses_of(rows).min()
+
+
+def test_the_right_branch_and_category_win():
+    space = SearchSpace(MIXED)
+
+    def losses_of(rows):
+        out = []
+        for row in rows:
+            params = space.decode(row)
+            base = {"a": 1.0, "b": 0.0, "c": 0.5}[params["kind"]]
+            shape = (params["k"] - 6) ** 2 / 50 if "k" in params else params["z"]
+            out.append(base + shape + (params["x"] - 0.7) ** 2)
+        return np.array(out)
+
+    for seed in range(5):
+        optimizer = run(space, seed, losses_of, 40)
+        best = space.decode(optimizer.rows[np.argmin(optimizer.losses)])
+        assert best["kind"] == "b"
+        assert best["k"] == 6
+        assert best["x"] == pytest.approx(0.7, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"a": ["x", "y"], "b": ["u", "v", "w"], "c": [1, 2, 4]},
+        [{"a": ["x", "y"], "b": [1, 2, 3]}, {"c": [None, "z"]}],
+    ],
+    ids=["dict", "branches"],
+)
+@pytest.mark.parametrize("constant", [True, False])
+def test_finite_spaces_are_exhausted_without_repetition(grid, constant):
+    space = SearchSpace(grid)
+    losses_of = lambda rows: np.nansum(rows, axis=1) * (not constant)
+    size = int(space.size)
+    optimizer = run(space, 0, losses_of, size, n_pending=2)
+    assert len({row.tobytes() for row in optimizer.rows}) == size
+    row = optimizer.ask(1, np.empty((0, space.n_columns)))
+    assert_array_equal(space.from_unit(row), row)
+
+
+def test_large_grids_are_not_repeated():
+    space = SearchSpace({"a": randint(0, 60), "b": randint(0, 60)})
+    losses_of = lambda rows: np.abs(rows - 0.5).max(axis=1).round(1)
+    optimizer = run(space, 1, losses_of, 150)
+    assert len({row.tobytes() for row in optimizer.rows}) == 150
+
+
+def test_asking_for_two_is_asking_twice():
+    space = SearchSpace(MIXED)
+    optimizer = run(space, 0, lambda rows: np.nansum(rows, axis=1), 20)
+    first, second = optimizer.ask(2, np.empty((0, space.n_columns)))
+    assert_array_equal(optimizer.ask(1, first[None])[0], second)
+
+
+def test_steps_shrink_with_failures_and_grow_with_successes():
+    space = SearchSpace({"x": uniform(0, 1)})
+    optimizer = RBFOptimizer(200, 4)
+    optimizer.start(space, 0)
+
+    def step_after(losses):
+        losses = np.array(losses, float)
+        optimizer.start(space, 0)
+        optimizer.tell(np.full((len(losses), 1), 0.5), losses, np.ones(len(losses)))
+        return optimizer._sigma()
+
+    design = [3, 2, 9, np.nan]
+    full = step_after(design)
+    assert step_after([*design, 4, 4, 4, np.nan]) == full
+    assert step_after([*design, 4, 4, 4, np.nan, 4]) == full / 2
+    assert step_after([*design, 4, 4, 4, 4, 4, 1, 0, -1]) == full
+    assert step_after([*design, *[4] * 30]) == full / 64
+    assert step_after([*design, *[4] * 35]) == full
+
+
+def test_the_unit_of_the_losses_is_of_no_account():
+    space, rng = SearchSpace(MIXED), np.random.default_rng(4)
+    rows = space.sample(25, rng)
+    losses, asks = rng.normal(size=25), []
+    for told in (losses, 8.0 * losses, 0.25 * losses):
+        optimizer = RBFOptimizer(60)
+        optimizer.start(space, 2)
+        optimizer.tell(rows, told, np.ones(25))
+        asks.append(optimizer.ask(1, rows[:0]))
+    assert_array_equal(asks[0], asks[1])
+    assert_array_equal(asks[0], asks[2])
+
+
+def test_only_the_informative_of_many_rows_are_fitted():
+    space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
+    rows = space.sample(1500, np.random.default_rng(0))
+    optimizer = RBFOptimizer(3000)
+    optimizer.start(space, 0)
+    optimizer.tell(rows, ((rows - 0.4) ** 2).sum(axis=1), np.ones(1500))
+    asks = optimizer.ask(4, rows[:0])
+    assert not (asks[:, None] == rows).all(axis=2).any()
+    # The last of the four weights is the one that counts on the interpolant.
+    assert_allclose(asks[3], 0.4, atol=0.05)
+
+
+def test_rows_told_twice_or_all_alike_do_no_harm():
+    space = SearchSpace(MIXED)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        rows = np.repeat(space.sample(rng.integers(1, 9), rng), rng.integers(1, 9), 0)
+        optimizer = RBFOptimizer(20, 1)
+        optimizer.start(space, seed)
+        optimizer.tell(rows, rng.normal(size=len(rows)).round(), np.ones(len(rows)))
+        row = optimizer.ask(1, rows[:1])
+        assert_array_equal(space.from_unit(row), row)
+        assert not (np.nan_to_num(rows) == np.nan_to_num(row)).all(axis=1).any()

@@ -1,0 +1,186 @@
+"""Searches that begin with what is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import loguniform, uniform
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.svm import SVC
+
+from sklearn_hpo import BayesSearchCV
+
+X, Y = load_iris(return_X_y=True)
+SPACE = {f"x{i}": uniform(0, 1) for i in range(4)}
+OPTIMUM = np.array([0.2, 0.7, 0.4, 0.9])
+
+
+class Bowl(RegressorMixin, BaseEstimator):
+    """Scores by the distance of its parameters from an optimum."""
+
+    def __init__(self, x0=0.5, x1=0.5, x2=0.5, x3=0.5, scale=1.0, shift=0.0):
+        self.x0, self.x1, self.x2, self.x3 = x0, x1, x2, x3
+        self.scale = scale
+        self.shift = shift
+
+    def fit(self, X, y):
+        self.is_fitted_ = True
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+    def score(self, X, y):
+        x = np.array([self.x0, self.x1, self.x2, self.x3])
+        return -self.scale * float(((x - OPTIMUM - self.shift) ** 2).sum())
+
+
+def search(estimator=None, space=SPACE, n_iter=12, seed=0, **settings):
+    return BayesSearchCV(
+        Bowl() if estimator is None else estimator,
+        space,
+        n_iter=n_iter,
+        cv=2,
+        random_state=seed,
+        **settings,
+    )
+
+
+def known(n, seed=0):
+    """Return random candidates and their scores."""
+    rng = np.random.default_rng(seed)
+    points = [dict(zip(SPACE, rng.random(4), strict=True)) for _ in range(n)]
+    return [(p, Bowl(**p).score(X, Y)) for p in points]
+
+
+def test_known_points_are_learnt_from_and_not_fitted_again():
+    points = known(30)
+    fitted = search(points_to_evaluate=points, n_iter=8).fit(X, Y)
+    assert fitted.n_trials_ == 8
+    params = fitted.cv_results_["params"]
+    best = max(points, key=lambda pair: pair[1])
+    assert params[0] == best[0]
+    assert not [p for p, _ in points if p in params[1:]]
+    cold = search(n_iter=8).fit(X, Y)
+    assert fitted.best_score_ > max(cold.best_score_, best[1])
+
+
+def test_known_points_mix_with_others():
+    fresh = {"x0": 0.1, "x1": 0.2, "x2": 0.3, "x3": 0.4}
+    points = [*known(3), fresh]
+    fitted = search(points_to_evaluate=points, n_iter=3).fit(X, Y)
+    assert fitted.cv_results_["params"][1] == fresh
+
+
+BAD_POINTS = {
+    "no score": (({"x0": 0.5},), "a pair of a"),
+    "a text for a score": (({"x0": 0.5}, "good"), "finite number"),
+    "nan": (({"x0": 0.5}, np.nan), "finite number"),
+    "outside": (({**dict.fromkeys(SPACE, 0.5), "x0": 2.0}, 1.0), "x0"),
+}
+
+
+@pytest.mark.parametrize(("point", "match"), BAD_POINTS.values(), ids=BAD_POINTS)
+def test_bad_known_points(point, match):
+    with pytest.raises(ValueError, match=match):
+        search(points_to_evaluate=[point]).fit(X, Y)
+
+
+def sources():
+    theirs = RandomizedSearchCV(Bowl(), SPACE, n_iter=40, cv=2, random_state=1)
+    theirs.fit(X, Y)
+    return {
+        "search": theirs,
+        "dict": theirs.cv_results_,
+        "frame": pd.DataFrame(theirs.cv_results_),
+    }
+
+
+@pytest.mark.parametrize("kind", ["search", "dict", "frame"])
+def test_earlier_search_on_the_same_data(kind):
+    source = sources()[kind]
+    fitted = search(warm_start_from=source, n_iter=10).fit(X, Y)
+    table = getattr(source, "cv_results_", source)
+    best = table["params"][int(np.argmax(table["mean_test_score"]))]
+    assert_allclose(list(fitted.cv_results_["params"][0].values()), list(best.values()))
+    cold = search(n_iter=10).fit(X, Y)
+    assert fitted.best_score_ > cold.best_score_
+    assert fitted.best_score_ > -0.01
+
+
+def test_earlier_search_helps_on_a_related_task():
+    gains = []
+    for seed in range(5):
+        earlier = search(n_iter=30, seed=seed).fit(X, Y)
+        related = Bowl(scale=40.0, shift=0.05)
+        warm = search(related, n_iter=8, seed=seed, warm_start_from=earlier).fit(X, Y)
+        cold = search(related, n_iter=8, seed=seed).fit(X, Y)
+        gains.append(warm.best_score_ - cold.best_score_)
+    assert np.median(gains) > 0
+    assert sum(gain > 0 for gain in gains) >= 4
+
+
+def test_misleading_search_is_soon_ignored():
+    losses = {"misled": [], "cold": []}
+    for seed in range(5):
+        misleading = search(Bowl(scale=-1.0), n_iter=30, seed=seed).fit(X, Y)
+        for name, source in (("misled", misleading), ("cold", None)):
+            fitted = search(n_iter=30, seed=seed, warm_start_from=source).fit(X, Y)
+            losses[name].append(-fitted.best_score_)
+    assert np.median(losses["misled"]) < 0.01
+    # a quarter of a random candidate's loss is about 0.15
+
+
+def test_candidates_outside_the_new_space_are_left_out():
+    earlier = GridSearchCV(SVC(), {"C": [0.1, 1, 1000.0]}, cv=2).fit(X, Y)
+    space = {"C": loguniform(0.01, 10)}
+    fitted = search(SVC(), space, n_iter=8, warm_start_from=earlier).fit(X, Y)
+    assert max(p["C"] for p in fitted.cv_results_["params"]) <= 10
+    with pytest.raises(ValueError, match="'C'"):
+        search(SVC(), {"C": uniform(5, 1)}, warm_start_from=earlier).fit(X, Y)
+
+
+def test_metric_of_an_earlier_search():
+    earlier = GridSearchCV(
+        SVC(), {"C": [0.001, 1]}, cv=2, scoring=["accuracy", "f1_macro"], refit=False
+    ).fit(X, Y)
+    settings = {"scoring": ["f1_macro", "accuracy"], "refit": "accuracy"}
+    space = {"C": loguniform(1e-4, 10)}
+    fitted = search(SVC(), space, n_iter=2, warm_start_from=earlier, **settings)
+    assert fitted.fit(X, Y).cv_results_["params"][0]["C"] == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="'mean_test_score'"):
+        search(SVC(), space, warm_start_from=earlier).fit(X, Y)
+
+
+@pytest.mark.parametrize("source", [3, "file", {"params": []}, Bowl()])
+def test_no_search_at_all(source):
+    with pytest.raises(ValueError, match="warm_start_from should be a fitted search"):
+        search(warm_start_from=source).fit(X, Y)
+
+
+def test_predicted_scores():
+    fitted = search(n_iter=40).fit(X, Y)
+    points, scores = zip(*known(200, seed=5), strict=True)
+    mean, std = fitted.predict_score(list(points))
+    errors = mean - np.array(scores)
+    spread = np.std(scores)
+    assert np.abs(errors).mean() < 0.5 * spread
+    assert 0.6 < np.mean(np.abs(errors) < 2 * std) <= 1
+    single = fitted.predict_score(points[0])
+    assert_allclose(single, (mean[0], std[0]))
+    best_mean, best_std = fitted.predict_score(fitted.best_params_)
+    assert best_mean == pytest.approx(fitted.best_score_, abs=0.05 * spread)
+    assert best_std < 0.1 * spread
+    with pytest.raises(ValueError, match="x0"):
+        fitted.predict_score({**points[0], "x0": 3.0})
+
+
+def test_no_prediction_without_a_model():
+    with pytest.raises(NotFittedError):
+        search().predict_score({"x0": 1})
+    fitted = search(surrogate="random", n_iter=2).fit(X, Y)
+    with pytest.raises(NotImplementedError, match="RandomOptimizer has no model"):
+        fitted.predict_score(fitted.best_params_)
