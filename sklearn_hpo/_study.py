@@ -303,32 +303,34 @@ class Study:
         before, after = scores[:-patience].max(), scores[-patience:].max()
         return bool(after <= before + self.rules.tol) and before > -np.inf
 
-    def _next_candidate(self) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
-        """Return a candidate that is new, or None if the space has no more."""
+    def _next_candidate(
+        self,
+    ) -> tuple[dict[str, Any], NDArray[np.float64], str] | None:
+        """Return a candidate that is new and its source, or None if there is none."""
         for params in self._first:
             if self._is_new(params):
-                return params, self.space.encode(params)
+                return params, self.space.encode(params), "given"
         if len(self._seen) >= self.space.size:
             return None
-        for row in self._proposals():
+        for row, source in self._proposals():
             params = self.space.decode(row)
             if self._is_new(params):
-                return params, row
+                return params, row, source
         if math.isinf(self.space.size):
             return None
         params = next(filter(self._is_new, self.space))
-        return params, self.space.encode(params)
+        return params, self.space.encode(params), "random"
 
-    def _proposals(self) -> Iterator[NDArray[np.float64]]:
+    def _proposals(self) -> Iterator[tuple[NDArray[np.float64], str]]:
         """Yield the optimizer's proposal, and draws in case that it is not new."""
         told = {record.trial.number for record in self._told}
         pending = [r.trial.row for r in self.records if r.trial.number not in told]
         rows = np.array(pending).reshape(len(pending), self.space.n_columns)
-        yield self.optimizer.ask(1, rows)[0]
+        yield self.optimizer.ask(1, rows)[0], self.optimizer.source(len(rows))
         # a stream of its own: proposals count from 0, redraws carry a third number
         rng = np.random.default_rng([self.seed, len(self.records), 1])
         for _ in range(_MAX_REDRAWS):
-            yield self.space.sample(1, rng)[0]
+            yield self.space.sample(1, rng)[0], "random"
 
     def _is_new(self, params: dict[str, Any]) -> bool:
         key = self.space.key(params)

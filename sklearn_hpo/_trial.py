@@ -19,6 +19,9 @@ class Trial:
         Parameter names and values, as the estimator takes them.
     row : ndarray of shape (n_columns,)
         The candidate as a row of the space.
+    source : str
+        What proposed it: "given", "design", the name of a surrogate, or "random" where
+        the proposal was not new.
     proposal_time : float
         Seconds that its proposal took.
     """
@@ -26,7 +29,8 @@ class Trial:
     number: int
     params: dict[str, Any]
     row: NDArray[np.float64]
-    proposal_time: float = 0.0
+    source: str
+    proposal_time: float
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,13 @@ import pytest
 from contracts import OptimizerContract, toy_loss
 from scipy.stats import uniform
 
-from sklearn_hpo.optimizers import BayesianOptimizer, RandomOptimizer
+from sklearn_hpo.optimizers import (
+    BayesianOptimizer,
+    RandomOptimizer,
+    RBFOptimizer,
+    SobolOptimizer,
+    TeamOptimizer,
+)
 from sklearn_hpo.space import SearchSpace
 
 
@@ -18,6 +24,38 @@ class TestRandomOptimizer(OptimizerContract):
         _, rows = self.told(make, space, toy_loss)
         _, others = self.told(make, space, lambda rows: -toy_loss(rows))
         np.testing.assert_array_equal(rows, others)
+
+
+class TestSobolOptimizer(OptimizerContract):
+    @pytest.fixture
+    def make(self):
+        return SobolOptimizer
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_every_octant_gets_its_share(self, make, seed):
+        optimizer = make()
+        space = SearchSpace(
+            {"a": uniform(0, 1), "b": uniform(0, 1), "c": uniform(0, 1)}
+        )
+        optimizer.start(space, seed)
+        rows = optimizer.ask(16, np.empty((0, 3)))
+        octants = (rows > 0.5) @ [1, 2, 4]
+        np.testing.assert_array_equal(np.bincount(octants), np.full(8, 2))
+
+
+class TestTeamOptimizer(OptimizerContract):
+    @pytest.fixture
+    def make(self):
+        return lambda: TeamOptimizer([BayesianOptimizer(20), RBFOptimizer(20)])
+
+    def test_members_take_turns(self, make):
+        space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
+        team, rows = self.told(make, space, toy_loss, n=12)
+        for k in range(team.n_design, 12):
+            member = [BayesianOptimizer(20), RBFOptimizer(20)][(k - team.n_design) % 2]
+            member.start(space, 3)
+            member.tell(rows[:k], toy_loss(rows[:k]), np.ones(k))
+            np.testing.assert_array_equal(member.ask(1, rows[:0])[0], rows[k])
 
 
 class TestBayesianOptimizer(OptimizerContract):

@@ -81,12 +81,20 @@ def results(fitted):
 
 
 def test_beats_random_search_on_the_same_budget():
-    scores = {"gp": [], "random": []}
+    scores = {"auto": [], "random": []}
     for surrogate, best in scores.items():
         for seed in range(5):
             fitted = search(surrogate=surrogate, random_state=seed, n_iter=15)
             best.append(-fitted.fit(X, Y).best_score_)
-    assert np.median(scores["gp"]) < 0.1 * np.median(scores["random"])
+    assert np.median(scores["auto"]) < 0.1 * np.median(scores["random"])
+
+
+@pytest.mark.parametrize("surrogate", ["gp", "rbf", "forest", "tpe"])
+def test_each_surrogate_learns(surrogate):
+    fitted = search(surrogate=surrogate, n_iter=25).fit(X, Y)
+    assert set(fitted.history_["source"]) == {"design", surrogate}
+    # the median loss of the best of 25 independent draws is 0.0002
+    assert -fitted.best_score_ < 2e-4
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
@@ -209,6 +217,7 @@ def test_history():
     assert_array_equal(frame["best_score"], np.maximum.accumulate(frame["score"]))
     assert (frame["status"] == "complete").all()
     assert (frame["start"] <= frame["end"]).all()
+    assert list(frame["source"]) == ["design"] * 4 + ["gp", "rbf"] * 4
     assert (frame["proposal_time"] >= 0).all()
     assert fitted.space_.size == np.inf
     assert fitted.n_trials_ == 12
@@ -378,12 +387,12 @@ def test_metric_of_refit_guides_the_search(n_jobs):
 def test_racing_saves_fits_and_keeps_the_best(n_jobs):
     space = {"svc__C": loguniform(1e-3, 1e3), "svc__gamma": loguniform(1e-4, 1e1)}
     pipeline = make_pipeline(StandardScaler(), SVC())
-    settings = {"n_iter": 20, "cv": 5, "max_concurrent": 2, "n_jobs": n_jobs}
+    settings = {"n_iter": 20, "cv": 5, "surrogate": "random", "n_jobs": n_jobs}
     whole = search(pipeline, space, **settings).fit(X, Y)
     raced = search(pipeline, space, racing=True, **settings).fit(X, Y)
     n_folds = np.array(raced.history_["n_folds"])
     status = np.array(raced.history_["status"])
-    assert n_folds.sum() < 0.8 * 100
+    assert n_folds.sum() < 0.7 * 100
     assert raced.best_score_ >= whole.best_score_ - 0.01
     assert_array_equal(status == "complete", n_folds == 5)
     assert set(status) == {"complete", "stopped"}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from scipy.stats import loguniform, uniform
+from scipy.stats import loguniform, spearmanr, uniform
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -166,14 +166,13 @@ def test_predicted_scores():
     points, scores = zip(*known(200, seed=5), strict=True)
     mean, std = fitted.predict_score(list(points))
     errors = mean - np.array(scores)
-    spread = np.std(scores)
-    assert np.abs(errors).mean() < 0.5 * spread
+    assert spearmanr(mean, scores).statistic > 0.8
     assert 0.6 < np.mean(np.abs(errors) < 2 * std) <= 1
     single = fitted.predict_score(points[0])
     assert_allclose(single, (mean[0], std[0]))
     best_mean, best_std = fitted.predict_score(fitted.best_params_)
-    assert best_mean == pytest.approx(fitted.best_score_, abs=0.05 * spread)
-    assert best_std < 0.1 * spread
+    assert best_mean == pytest.approx(fitted.best_score_, abs=0.02)
+    assert best_std < 0.02 < std.mean()
     with pytest.raises(ValueError, match="x0"):
         fitted.predict_score({**points[0], "x0": 3.0})
 

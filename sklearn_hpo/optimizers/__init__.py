@@ -2,6 +2,19 @@
 
 from sklearn_hpo.optimizers._base import Optimizer
 from sklearn_hpo.optimizers._bayesian import BayesianOptimizer
-from sklearn_hpo.optimizers._random import RandomOptimizer
+from sklearn_hpo.optimizers._forest import ForestOptimizer
+from sklearn_hpo.optimizers._random import RandomOptimizer, SobolOptimizer
+from sklearn_hpo.optimizers._rbf import RBFOptimizer
+from sklearn_hpo.optimizers._team import TeamOptimizer
+from sklearn_hpo.optimizers._tpe import TPEOptimizer
 
-__all__ = ["BayesianOptimizer", "Optimizer", "RandomOptimizer"]
+__all__ = [
+    "BayesianOptimizer",
+    "ForestOptimizer",
+    "Optimizer",
+    "RBFOptimizer",
+    "RandomOptimizer",
+    "SobolOptimizer",
+    "TPEOptimizer",
+    "TeamOptimizer",
+]

@@ -17,6 +17,8 @@ class Optimizer(ABC):
     the search, the estimator or the data.
     """
 
+    name: str
+
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.
 
@@ -107,6 +109,21 @@ class Optimizer(ABC):
         self.rows = np.vstack([self.rows, rows])
         self.losses = np.append(self.losses, losses)
         self.budgets = np.append(self.budgets, budgets)
+
+    def source(self, n_pending: int) -> str:
+        """Return what makes the next proposal.
+
+        Parameters
+        ----------
+        n_pending : int
+            Number of rows proposed and not yet told.
+
+        Returns
+        -------
+        name : str
+            Such as "design" or "gp".
+        """
+        return self.name
 
     def trial_rng(self, n_pending: int) -> np.random.Generator:
         """Return the generator of the next proposal: counter-based, so replay repeats.

@@ -79,6 +79,8 @@ class BayesianOptimizer(SurrogateOptimizer):
     True
     """
 
+    name = "gp"
+
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.
 

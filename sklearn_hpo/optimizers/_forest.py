@@ -145,6 +145,8 @@ class ForestOptimizer(SurrogateOptimizer):
     True
     """
 
+    name = "forest"
+
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.
 

@@ -1,6 +1,7 @@
-"""Independent draws from the space."""
+"""Candidates that do not depend on any loss."""
 
 import numpy as np
+from scipy.stats import qmc
 
 from sklearn_hpo.optimizers._base import Optimizer, Rows
 
@@ -10,6 +11,8 @@ class RandomOptimizer(Optimizer):
 
     The law is that of scikit-learn's ``RandomizedSearchCV``.
     """
+
+    name = "random"
 
     def ask(self, n: int, pending: Rows) -> Rows:
         """Draw `n` rows, each from its own counter-based generator.
@@ -30,3 +33,41 @@ class RandomOptimizer(Optimizer):
             self.space.sample(1, self.trial_rng(len(pending) + i)) for i in range(n)
         ]
         return np.vstack(draws)
+
+
+class SobolOptimizer(Optimizer):
+    """Spread rows evenly over the space, deaf to every loss.
+
+    They are the points of a scrambled Sobol sequence [1]_.
+
+    References
+    ----------
+    .. [1] Owen (1998), Scrambling Sobol' and Niederreiter-Xing Points, Journal of
+       Complexity 14.
+    """
+
+    name = "sobol"
+
+    def ask(self, n: int, pending: Rows) -> Rows:
+        """Return the next `n` points of the sequence.
+
+        Parameters
+        ----------
+        n : int
+            How many rows to propose.
+        pending : ndarray of shape (n_pending, n_columns)
+            Rows proposed earlier whose losses have not been told yet.
+
+        Returns
+        -------
+        rows : ndarray of shape (n, n_columns)
+            Canonical rows of the space.
+        """
+        d = self.space.n_columns
+        if not d:
+            return np.empty((n, 0))
+        start = len(self.losses) + len(pending)
+        # `seed` is what SciPy before 1.15 calls it, and newer ones accept
+        sequence = qmc.Sobol(d, scramble=True, seed=np.random.default_rng(self.seed))
+        points = sequence.random_base2((start + n - 1).bit_length())
+        return self.space.from_unit(points[start : start + n])

@@ -67,6 +67,8 @@ class RBFOptimizer(SurrogateOptimizer):
     True
     """
 
+    name = "rbf"
+
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.
 

@@ -60,6 +60,21 @@ class SurrogateOptimizer(Optimizer):
         self.n_design = self._design_size()
         self.design = self._draw_design()
 
+    def source(self, n_pending: int) -> str:
+        """Return "design", or the name of the surrogate that makes the next proposal.
+
+        Parameters
+        ----------
+        n_pending : int
+            Number of rows proposed and not yet told.
+
+        Returns
+        -------
+        name : str
+            For instance "gp".
+        """
+        return self.name if self._is_past_design(n_pending) else "design"
+
     def ask(self, n: int, pending: Rows) -> Rows:
         """Propose rows; nothing that a later call can observe changes.
 
@@ -135,12 +150,17 @@ class SurrogateOptimizer(Optimizer):
     def _propose(self, pending: Rows) -> Rows:
         rng = self.trial_rng(len(pending))
         taken = {row.tobytes() for row in np.vstack([self.rows, pending])}
-        number = len(self.rows) + len(pending)
-        if number >= self.n_design and len(self.rows) and self.space.n_columns:
+        if self._is_past_design(len(pending)):
             return self.choose(pending, taken, rng)
+        number = len(self.rows) + len(pending)
         planned = untaken(self.design[number : number + 1], taken)
         first: Rows = planned[0] if len(planned) else self.pool(taken, 1, rng)[0]
         return first
+
+    def _is_past_design(self, n_pending: int) -> bool:
+        n_told = len(self.rows)
+        past = n_told + n_pending >= self.n_design
+        return past and n_told > 0 and self.space.n_columns > 0
 
     def _design_size(self) -> int:
         if self.n_initial_points != "auto":

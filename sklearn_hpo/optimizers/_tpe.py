@@ -59,6 +59,8 @@ class TPEOptimizer(SurrogateOptimizer):
     True
     """
 
+    name = "tpe"
+
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.
 

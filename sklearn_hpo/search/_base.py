@@ -353,6 +353,7 @@ def _history(study):
             {
                 "trial": record.trial.number,
                 "params": record.trial.params,
+                "source": record.trial.source,
                 "score": record.score,
                 "status": record.status,
                 "n_folds": len(record.reports),

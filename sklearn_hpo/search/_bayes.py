@@ -5,17 +5,33 @@ import numbers
 import numpy as np
 
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
-from sklearn_hpo.optimizers import BayesianOptimizer, RandomOptimizer
+from sklearn_hpo.optimizers import (
+    BayesianOptimizer,
+    ForestOptimizer,
+    RandomOptimizer,
+    RBFOptimizer,
+    SobolOptimizer,
+    TeamOptimizer,
+    TPEOptimizer,
+)
 from sklearn_hpo.schedulers import FullBudget, Racing
 from sklearn_hpo.search._base import SearchCV
+
+# What learns from the losses, by the name of its surrogate.
+_SURROGATES = {
+    "gp": BayesianOptimizer,
+    "rbf": RBFOptimizer,
+    "forest": ForestOptimizer,
+    "tpe": TPEOptimizer,
+}
 
 
 class BayesSearchCV(SearchCV):
     """Bayesian search with cross-validation, in the place of ``GridSearchCV``.
 
-    A Gaussian process learns from the candidates evaluated so far where the score is
-    likely to rise, and proposes the next one there [1]_ [2]_. Everything around the
-    choice of candidates is scikit-learn's: ``fit``, ``predict``, ``cv_results_``,
+    A model learns from the candidates evaluated so far where the score is likely to
+    rise, and proposes the next one there [1]_ [2]_. Everything around the choice of
+    candidates is scikit-learn's: ``fit``, ``predict``, ``cv_results_``,
     ``best_estimator_``, metadata routing, callbacks, nested cross-validation.
 
     If the space has no more points than `n_iter`, all of them are evaluated, in the
@@ -37,18 +53,28 @@ class BayesSearchCV(SearchCV):
         scale. Of a list of dicts, each candidate uses one dict.
     n_iter : int, default=50
         Number of candidates.
-    surrogate : {"auto", "gp", "random"}, default="auto"
-        What proposes the candidates: a Gaussian process (``"gp"`` and, today, always
-        ``"auto"``), or independent draws, as in ``RandomizedSearchCV``.
+    surrogate : {"auto", "gp", "rbf", "forest", "tpe", "sobol", "random"}, \
+            default="auto"
+        What proposes the candidates:
+
+        - ``"auto"``: a Gaussian process and radial basis functions in turn;
+        - ``"gp"``: a Gaussian process [1]_ [2]_;
+        - ``"rbf"``: cubic radial basis functions with dynamic coordinate search [3]_,
+          at a fraction of the cost;
+        - ``"forest"``: extremely randomised trees, in the manner of SMAC [4]_;
+        - ``"tpe"``: the multivariate tree-structured Parzen estimator [5]_;
+        - ``"sobol"``: an even spread, deaf to all scores;
+        - ``"random"``: independent draws, as in ``RandomizedSearchCV``.
     n_initial_points : int or "auto", default="auto"
-        Number of candidates from a space-filling design (scrambled Sobol points) before
-        the surrogate takes over. ``"auto"`` is the number of columns of the space plus
-        2, at least 4, at most a quarter of `n_iter`.
+        Number of candidates from a space-filling design (Sobol points, shifted at
+        random) before the surrogate takes over. ``"auto"`` is 2 more than the number of
+        columns of the space, those of each dict counted, at most a quarter of `n_iter`,
+        but at least 4.
     racing : bool, default=False
         Whether to evaluate candidates fold by fold, and to stop one that lies clearly
         behind the best so far: whose mean is below the best one's worst fold, or who is
         behind on the same folds by more than the usual scatter of such differences
-        [3]_. It saves fits; ``cv_results_`` then has NaN in the folds that were not
+        [6]_. It saves fits; ``cv_results_`` then has NaN in the folds that were not
         run, and in the mean of such a candidate, which is never the best. Needs 3 folds
         or more, and one score to go by.
     scoring : str, callable, list, tuple, dict or None, default=None
@@ -88,7 +114,7 @@ class BayesSearchCV(SearchCV):
         An earlier search, ours or scikit-learn's, or its ``cv_results_``, on the same
         or on other data. Its best candidates, 3 at most, are evaluated first; the
         Gaussian process learns from its scores as from a related task, as far as the
-        new scores agree with them.
+        new scores agree with them; other surrogates do not.
     max_time : float or None, default=None
         Seconds that ``fit`` may take. No candidate is started that would, by the
         median of those before it, end too late for the refit. A fit that has begun is
@@ -130,7 +156,8 @@ class BayesSearchCV(SearchCV):
         Whether there are several scores.
     history_ : dict of list
         One entry a candidate, in the order of proposals, those included that an
-        interrupt left incomplete: ``trial``, ``params``, ``score``, ``status``
+        interrupt left incomplete: ``trial``, ``params``, ``source`` ("given", "design",
+        or what proposed it), ``score``, ``status``
         ("complete", "stopped" by racing, "failed" or "incomplete"), ``n_folds``
         evaluated, ``best_score`` so far, ``proposal_time`` in seconds, ``start`` and
         ``end`` in seconds since the epoch. ``pandas.DataFrame`` takes it as it is.
@@ -165,7 +192,14 @@ class BayesSearchCV(SearchCV):
        expensive black-box functions", Journal of Global Optimization 13, 1998.
     .. [2] J. Snoek, H. Larochelle and R. P. Adams, "Practical Bayesian optimization of
        machine learning algorithms", NeurIPS 2012.
-    .. [3] E. Bergman, L. Purucker and F. Hutter, "Don't waste your time: early stopping
+    .. [3] R. G. Regis and C. A. Shoemaker, "Combining radial basis function surrogates
+       and dynamic coordinate search in high-dimensional expensive black-box
+       optimization", Engineering Optimization 45, 2013.
+    .. [4] F. Hutter, H. H. Hoos and K. Leyton-Brown, "Sequential model-based
+       optimization for general algorithm configuration", LION 5, 2011.
+    .. [5] J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl, "Algorithms for
+       hyper-parameter optimization", NeurIPS 2011.
+    .. [6] E. Bergman, L. Purucker and F. Hutter, "Don't waste your time: early stopping
        cross-validation", AutoML Conference 2024.
 
     Examples
@@ -190,7 +224,7 @@ class BayesSearchCV(SearchCV):
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "surrogate": [StrOptions({"auto", "gp", "random"})],
+        "surrogate": [StrOptions({"auto", "random", "sobol", *_SURROGATES})],
         "n_initial_points": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
@@ -252,7 +286,11 @@ class BayesSearchCV(SearchCV):
     def _make_optimizer(self):
         if self.surrogate == "random":
             return RandomOptimizer()
-        return BayesianOptimizer(self.n_iter, self.n_initial_points)
+        if self.surrogate == "sobol":
+            return SobolOptimizer()
+        names = ["gp", "rbf"] if self.surrogate == "auto" else [self.surrogate]
+        members = [_SURROGATES[n](self.n_iter, self.n_initial_points) for n in names]
+        return members[0] if len(members) == 1 else TeamOptimizer(members)
 
     def _make_scheduler(self, n_splits):
         if not self.racing:
