@@ -11,6 +11,7 @@ import pickle
 import queue
 import shutil
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ except ImportError:  # joblib >= 1.6 requires it instead of carrying it
 
 # Backends whose workers see the files of this machine.
 _LOCAL_PROCESSES = (LokyBackend, MultiprocessingBackend)
+
+# Seconds in which a backend has certainly taken over a job that it was given.
+_HANDOVER = 0.1
 
 
 class SequentialExecutor:
@@ -137,6 +141,9 @@ class ParallelExecutor:
 
     def abort(self) -> None:
         """End the running jobs, where the backend can, and forget them."""
+        # loky's manager thread dies with a traceback if it is told to end while it
+        # takes a job over
+        time.sleep(_HANDOVER)
         self._backend.abort_everything(ensure_ready=False)
         self.n_running = 0
 
