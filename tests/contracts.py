@@ -18,6 +18,7 @@ SPACES = {
     ],
     "one column": {"a": uniform(-1, 2)},
     "one point": {"a": [1]},
+    "two points": {"a": [True, False]},
     "wide": {f"x{i}": uniform(0, 1) for i in range(50)},
 }
 
@@ -93,6 +94,18 @@ class OptimizerContract:
         space = SearchSpace(SPACES["numeric"])
         _, rows = self.told(make, space, losses_of, n=15)
         assert np.isfinite(rows).all()
+
+    def test_survives_a_start_that_fails(self, make):
+        space = SearchSpace(SPACES["numeric"])
+        losses = iter([np.nan] * 8 + list(np.linspace(3, 1, 7)))
+        _, rows = self.told(make, space, lambda row: np.array([next(losses)]), n=15)
+        assert np.isfinite(rows).all()
+
+    def test_survives_noise(self, make):
+        space = SearchSpace(SPACES["numeric"])
+        rng = np.random.default_rng(0)
+        _, rows = self.told(make, space, lambda row: rng.normal(size=1), n=15)
+        assert len(np.unique(rows, axis=0)) == 15
 
     def test_pending_rows_are_not_proposed_again(self, make):
         space = SearchSpace(SPACES["numeric"])
