@@ -32,8 +32,8 @@ def run(optimizer, space, seed, losses_of, n, n_pending=0):
     return optimizer
 
 
-@pytest.mark.parametrize("n_pending", [0, 3])
-def test_better_than_random_on_branin(n_pending):
+@pytest.mark.parametrize(("n_pending", "share"), [(0, 0.05), (3, 0.25)])
+def test_better_than_random_on_branin(n_pending, share):
     space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
     ours, random = [], []
     for seed in range(10):
@@ -41,8 +41,9 @@ def test_better_than_random_on_branin(n_pending):
         ours.append(optimizer.losses.min() - 0.397887)
         rows = space.sample(25, np.random.default_rng(seed))
         random.append(branin(rows).min() - 0.397887)
-    assert np.median(ours) < 0.05 * np.median(random)
-    assert max(ours) < np.median(random)
+    # over seeds 0 to 29 the shares are 0.004 to 0.03 and 0.03 to 0.11
+    assert np.median(ours) < share * np.median(random)
+    assert np.quantile(ours, 0.8) < 0.5 * np.median(random)
 
 
 def test_the_right_branch_and_category_win():
@@ -137,7 +138,7 @@ def test_asking_for_two_is_asking_twice():
 
 
 @pytest.mark.parametrize(
-    ("n_iter", "columns", "size"), [(60, 2, 4), (60, 9, 11), (20, 9, 5), (8, 9, 4)]
+    ("n_iter", "columns", "size"), [(60, 2, 4), (60, 9, 5), (60, 30, 12), (20, 30, 5), (8, 9, 4)]
 )
 def test_design_size(n_iter, columns, size):
     space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(columns)})

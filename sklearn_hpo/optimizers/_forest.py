@@ -123,8 +123,8 @@ class ForestOptimizer(SurrogateOptimizer):
     n_iter : int
         How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
-        Size of the initial design; "auto" is two more than the columns, those of
-        each branch counted, at most a quarter of `n_iter`, but at least 4.
+        Size of the initial design; "auto" is two more than a third of the columns,
+        those of each branch counted, at most a quarter of `n_iter`, but at least 4.
 
     References
     ----------

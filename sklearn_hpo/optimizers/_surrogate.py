@@ -19,17 +19,23 @@ MIN_DESIGN = 4
 class SurrogateOptimizer(Optimizer):
     """Base of the optimizers that fit a model after an initial design.
 
-    The design is a Sobol sequence shifted at random; where no column has an order,
-    nothing can be spread evenly, and it is drawn without replacement, as scikit-learn's
-    ``ParameterSampler`` draws.
+    The design is the centre of the space, or of each branch, and then a Sobol sequence
+    shifted at random: people who give a range tend to have the good values inside [1]_.
+    Where no column has an order, nothing can be spread evenly, and the design is drawn
+    without replacement, as scikit-learn's ``ParameterSampler`` draws.
 
     Parameters
     ----------
     n_iter : int
         How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
-        Size of the initial design; "auto" is two more than the columns, those of each
-        branch counted, at most a quarter of `n_iter`, but at least 4.
+        Size of the initial design; "auto" is two more than a third of the columns, those
+        of each branch counted, at most a quarter of `n_iter`, but at least 4.
+
+    References
+    ----------
+    .. [1] Song et al. (2024), The Vizier Gaussian Process Bandit Algorithm, arXiv
+       2408.11527; section 3.
     """
 
     def __init__(
@@ -165,7 +171,7 @@ class SurrogateOptimizer(Optimizer):
     def _design_size(self) -> int:
         if self.n_initial_points != "auto":
             return self.n_initial_points
-        size = int(np.sum(self.space.active)) + 2
+        size = int(np.sum(self.space.active)) // 3 + 2
         return max(MIN_DESIGN, min(size, self.n_iter // 4))
 
     def _draw_design(self) -> Rows:
@@ -179,4 +185,10 @@ class SurrogateOptimizer(Optimizer):
             rows = [self.space.encode(candidates[i]) for i in chosen]
             return np.array(rows).reshape(n, self.space.n_columns)
         rng = np.random.default_rng([self.seed, 2**32 - 1])
-        return self.space.from_unit(spread(n, self.space.n_columns, rng))
+        points = spread(n, self.space.n_columns, rng)
+        n_branches = len(self.space.active)
+        n_centres = min(n_branches, (n + 1) // 2)
+        points[:n_centres] = 0.5
+        if n_branches > 1:
+            points[:n_centres, 0] = self.domain.levels[0][:n_centres]
+        return self.space.from_unit(points)

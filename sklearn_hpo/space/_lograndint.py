@@ -126,7 +126,7 @@ class lograndint:
         k = np.clip(k, self.low, self.high - 1)
         # Rounding in exp and log can miss by one at the edge of a cell.
         k = np.where((k > self.low) & (self.cdf(k - 1) >= p), k - 1, k)
-        k = np.where(self.cdf(k) < p, k + 1, k)
+        k = np.where((k < self.high - 1) & (self.cdf(k) < p), k + 1, k)
         return np.where(inside, k, np.nan)[()]
 
     def rvs(self, size: Any = None, random_state: Any = None) -> Any:

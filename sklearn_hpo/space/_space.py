@@ -77,16 +77,16 @@ class SearchSpace:
     Examples
     --------
     >>> import numpy as np
-    >>> from scipy.stats import loguniform
+    >>> from scipy.stats import uniform
     >>> from sklearn_hpo.space import SearchSpace
-    >>> space = SearchSpace({"C": loguniform(0.01, 100), "kernel": ["rbf", "poly"]})
+    >>> space = SearchSpace({"C": uniform(0, 4), "kernel": ["rbf", "poly"]})
     >>> [column.kind for column in space.columns]
     ['continuous', 'categorical']
-    >>> row = space.encode({"C": 100.0, "kernel": "poly"})
+    >>> row = space.encode({"C": 1.0, "kernel": "poly"})
     >>> row.tolist()
-    [1.0, 0.75]
+    [0.25, 0.75]
     >>> space.decode(row)
-    {'C': 100.0, 'kernel': 'poly'}
+    {'C': 1.0, 'kernel': 'poly'}
     >>> space.sample(3, np.random.default_rng(0)).shape
     (3, 2)
     """
