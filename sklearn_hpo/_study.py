@@ -284,6 +284,7 @@ class Study:
             np.array([record.trial.row for record in records]),
             -np.array([self.scheduler.estimate(r.trial.number) for r in records]),
             np.array([record.n_folds / self.n_splits for record in records]),
+            self.n_splits * np.array([record.fit_seconds for record in records]),
         )
 
     def _out_of_time(self) -> bool:

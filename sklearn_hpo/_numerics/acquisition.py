@@ -9,11 +9,16 @@ References
    Black-Box Functions, Journal of Global Optimization 13: expected improvement.
 .. [2] Ament, Daulton, Eriksson, Balandat & Bakshy (2023), Unexpected Improvements to
    Expected Improvement for Bayesian Optimization, NeurIPS: its logarithm.
+.. [3] Kushner (1964), A New Method of Locating the Maximum Point of an Arbitrary
+   Multipeak Curve in the Presence of Noise, Journal of Basic Engineering 86:
+   probability of improvement.
+.. [4] Srinivas, Krause, Kakade & Seeger (2010), Gaussian Process Optimization in the
+   Bandit Setting: No Regret and Experimental Design, ICML: confidence bounds.
 """
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 Array = NDArray[np.float64]
 
@@ -79,11 +84,7 @@ def log_ei(mean: Array, std: Array, best: Array) -> tuple[Array, Array, Array]:
         Partial derivative.
     """
     value, slope, ratio = log_h((best - mean) / std[:, None])
-    top = value.max(axis=1)
-    share = np.exp(value - top[:, None])
-    total = share.sum(axis=1)
-    share /= total[:, None]
-    log_mean = top + np.log(total / mean.shape[1])
+    log_mean, share = _log_mean_exp(value)
     return (
         log_mean + np.log(std),
         -share * slope / std[:, None],
@@ -91,8 +92,39 @@ def log_ei(mean: Array, std: Array, best: Array) -> tuple[Array, Array, Array]:
     )
 
 
+def log_pi(mean: Array, std: Array, best: Array) -> tuple[Array, Array, Array]:
+    """Logarithm of the probability of improvement, averaged over target vectors.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (m, S)
+        Posterior means.
+    std : ndarray of shape (m,)
+        Posterior standard deviations.
+    best : ndarray of shape (S,)
+        The value to fall below, for each target vector.
+
+    Returns
+    -------
+    value : ndarray of shape (m,)
+        ``log mean_s P(f < best_s)`` [3]_.
+    by_mean : ndarray of shape (m, S)
+        Partial derivatives.
+    by_std : ndarray of shape (m,)
+        Partial derivative.
+    """
+    u = (best - mean) / std[:, None]
+    value, slope = log_ndtr(u), np.empty_like(u)
+    high = u > 0.0
+    slope[high] = np.exp(-0.5 * u[high] ** 2 - LOG_SQRT_2PI - value[high])
+    slope[~high] = np.sqrt(2.0 / np.pi) / erfcx(-u[~high] / np.sqrt(2.0))  # phi / Phi
+    log_mean, share = _log_mean_exp(value)
+    by_mean = -share * slope / std[:, None]
+    return log_mean, by_mean, (by_mean * u).sum(axis=1)
+
+
 def lower_bound(mean: Array, std: Array, kappa: float) -> tuple[Array, Array, Array]:
-    """Negative lower confidence bound, averaged over target vectors.
+    """Negative lower confidence bound [4]_, averaged over target vectors.
 
     Parameters
     ----------
@@ -114,3 +146,12 @@ def lower_bound(mean: Array, std: Array, kappa: float) -> tuple[Array, Array, Ar
     """
     value = kappa * std - mean.mean(axis=1)
     return value, np.full_like(mean, -1.0 / mean.shape[1]), np.full_like(std, kappa)
+
+
+def _log_mean_exp(value: Array) -> tuple[Array, Array]:
+    """Return log mean exp of each row, (m,), and its partial derivatives, (m, S)."""
+    top = value.max(axis=1)
+    share = np.exp(value - top[:, None])
+    total = share.sum(axis=1)
+    share /= total[:, None]
+    return top + np.log(total / value.shape[1]), share

@@ -18,6 +18,8 @@ References
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,8 @@ Score = Callable[[Array, Array], tuple[Array, Array, Array]]
 
 NUGGET = 1e-6
 BLOCK = 256  # rows predicted at once
+N_SHARED = 64  # rows that all processes of a mixture score, if there are more
+SMALL = 64  # size of a triangle that is inverted at once
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Layout:
 
     categorical: Mask
     conditional: Mask
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether all columns are numeric and always active."""
+        return not (self.categorical.any() or self.conditional.any())
 
     def embed(self, rows: Array) -> tuple[Array, Array, Array]:
         """Return position, presence and category of every entry, free of NaN.
@@ -64,6 +73,8 @@ class Layout:
         category : ndarray of shape (n, n_categorical)
             The coordinate of categorical columns, -1 where inactive.
         """
+        if self.plain:
+            return rows - 0.5, rows[:, :0], rows[:, :0]
         active = ~np.isnan(rows)
         numeric = active & ~self.categorical
         position = np.where(numeric, rows - 0.5, 0.0)
@@ -114,6 +125,7 @@ class Posterior:
         n, d = rows.shape
         self._layout = layout
         self._weight = np.exp(-2.0 * theta[:d])
+        self._log_s2 = theta[d]
         self._s2, noise = np.exp(theta[d:])
         self.noise = noise + NUGGET
         self._position, _, category = layout.embed(rows)
@@ -123,48 +135,49 @@ class Posterior:
         ]
         self._level_column = np.array([j for j, _ in pairs], dtype=int)
         self._level = np.array([v for _, v in pairs])
-        scale = np.sqrt(self._weight)
+        scale = np.sqrt(5.0 * self._weight)
         both = layout.conditional & ~layout.categorical
         by_category = scale[layout.categorical] / np.sqrt(2.0)
         self._scale = np.concatenate(
             [scale, scale[both], by_category[self._level_column]]
         )
         self._category_norm = by_category @ by_category
-        self._z, self._norm = self._coordinates(rows)
-        K = self._kernel(self._z, self._norm)[0]
+        z = self._coordinates(rows)
+        # One product gives squared distances: |z|^2 + |z'|^2 - 2 z z'.
+        self._known = np.column_stack([-2.0 * z[:, :-2], z[:, -1], z[:, -2]]).T
+        K, _ = self._kernel(z)
         K[np.diag_indices(n)] = self._s2 + self.noise
-        self._inverse_factor = lapack.dtrtri(_cholesky(K), lower=1, overwrite_c=1)[0]
+        self._inverse_factor = _inverse(_cholesky(K))
         targets = y.reshape(n, -1)
         self._alpha = self._inverse_factor.T @ (self._inverse_factor @ targets)
 
-    def _coordinates(self, rows: Array) -> tuple[Array, Array]:
-        """Return scaled Euclidean coordinates (m, e) and squared norms (m,)."""
+    def _coordinates(self, rows: Array) -> Array:
+        """Return scaled Euclidean coordinates, squared norms and ones, (m, e + 2)."""
         position, presence, category = self._layout.embed(rows)
         one_hot = category[:, self._level_column] == self._level
         n_numeric = position.shape[1] + presence.shape[1]
-        z = np.concatenate([position, presence, one_hot], axis=1)
+        out = np.ones((len(rows), len(self._scale) + 2))
+        z = out[:, :-2]
+        np.concatenate([position, presence, one_hot], axis=1, out=z)
         z *= self._scale
         numeric = z[:, :n_numeric]
-        norm = np.einsum("ij,ij->i", numeric, numeric) + self._category_norm
-        return z, norm
+        np.einsum("ij,ij->i", numeric, numeric, out=out[:, -2])
+        out[:, -2] += self._category_norm
+        return out
 
-    def _kernel(self, z: Array, norm: Array) -> tuple[Array, Array]:
-        """Return the covariances (m, n) and minus twice their slopes in r2."""
-        r = z @ self._z.T
-        r *= -2.0
-        r += norm[:, None]
-        r += self._norm
-        np.maximum(r, 0.0, out=r)
-        r *= 5.0
-        np.sqrt(r, out=r)
-        decay = np.exp(-r)
-        decay *= self._s2
-        slope = (1.0 + r) * decay
-        r *= r
-        r /= 3.0
-        r *= decay
-        r += slope
-        return r, slope
+    def _kernel(self, z: Array) -> tuple[Array, Array]:
+        """Return the covariances (m, n) and minus 6/5 of their slopes in r2."""
+        squared = z @ self._known
+        np.maximum(squared, 0.0, out=squared)
+        slope = np.sqrt(squared)
+        decay = np.subtract(self._log_s2, slope)
+        np.exp(decay, out=decay)
+        slope += 1.0
+        squared *= 1.0 / 3.0
+        squared += slope
+        squared *= decay
+        slope *= decay
+        return squared, slope
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Return posterior means and standard deviations.
@@ -185,7 +198,7 @@ class Posterior:
         # Larger arrays would be fresh memory of the operating system at each step.
         for first in range(0, max(len(rows), 1), BLOCK):
             block = rows[first : first + BLOCK]
-            k, _ = self._kernel(*self._coordinates(block))
+            k, _ = self._kernel(self._coordinates(block))
             means.append(k @ self._alpha)
             deviations.append(self._std(self._whiten(k)))
         return np.concatenate(means), np.concatenate(deviations)
@@ -217,20 +230,28 @@ class Posterior:
         gradient : ndarray of shape (m, d)
             By the numeric coordinates; 0 for categorical and inactive ones.
         """
-        z, norm = self._coordinates(rows)
-        k, slope = self._kernel(z, norm)
-        v = self._whiten(k)
-        std = self._std(v)
-        value, by_mean, by_std = score(k @ self._alpha, std)
+        sight = self._look(rows)
+        value, by_mean, by_std = score(sight.mean, sight.std)
+        return value, self._pull(sight, by_mean, by_std)
+
+    def _look(self, rows: Array) -> "_Sight":
+        z = self._coordinates(rows)
+        k, slope = self._kernel(z)
+        # For few rows, a product with the zeros of the triangle is the faster one.
+        v = k @ self._inverse_factor.T
+        return _Sight(rows, z, slope, v, k @ self._alpha, self._std(v))
+
+    def _pull(self, sight: "_Sight", by_mean: Array, by_std: Array) -> Array:
+        """Return the gradient of what has these partial derivatives, (m, d)."""
         by_k = by_mean @ self._alpha.T
-        by_k -= (by_std / std)[:, None] * (v @ self._inverse_factor)
-        by_k *= slope
-        d = rows.shape[1]
-        own = z[:, :d] / self._scale[:d]
+        by_k -= (by_std / sight.std)[:, None] * (sight.v @ self._inverse_factor)
+        by_k *= sight.slope
+        d = sight.rows.shape[1]
+        own = sight.z[:, :d] / self._scale[:d]
         pull = by_k @ self._position - own * by_k.sum(axis=1)[:, None]
         pull *= (5.0 / 3.0) * self._weight
-        pull[np.isnan(rows)] = 0.0
-        return value, pull
+        pull[np.isnan(sight.rows)] = 0.0
+        return pull
 
     def sample(self, rows: Array, normals: Array) -> Array:
         """Draw noisy targets of rows jointly, from the first target vector.
@@ -247,7 +268,7 @@ class Posterior:
         targets : ndarray of shape (q, S)
             The draws.
         """
-        k, _ = self._kernel(*self._coordinates(rows))
+        k, _ = self._kernel(self._coordinates(rows))
         v = self._whiten(k)
         i, j = np.indices((len(rows), len(rows))).reshape(2, -1)
         r = np.sqrt(5.0 * (self._weight @ self._layout.distances(rows, i, j)))
@@ -256,6 +277,17 @@ class Posterior:
         covariance[np.diag_indices(len(rows))] += self.noise
         draws: Array = (k @ self._alpha)[:, :1] + _cholesky(covariance) @ normals
         return draws
+
+
+class _Sight(NamedTuple):
+    """What a process makes of rows: what its gradient is computed from."""
+
+    rows: Array
+    z: Array
+    slope: Array
+    v: Array
+    mean: Array
+    std: Array
 
 
 class Mixture:
@@ -280,6 +312,9 @@ class Mixture:
     def value(self, rows: Array, score: Score) -> Array:
         """Return the score of each row, (m,).
 
+        Of many rows only the 64 best under the first process are looked at by the
+        others; for the rest, the share of the first is a lower bound, and is returned.
+
         Parameters
         ----------
         rows : ndarray of shape (m, d)
@@ -287,8 +322,14 @@ class Mixture:
         score : callable
             As for `Posterior.gradient`.
         """
-        each = [score(*posterior.predict(rows))[0] for posterior in self._posteriors]
-        total: Array = np.logaddexp.reduce(self._offsets + each)
+        first, *others = self._posteriors
+        total: Array = self._offsets[0] + score(*first.predict(rows))[0]
+        seen = np.arange(len(rows))
+        if len(rows) > N_SHARED:
+            seen = np.argpartition(total, -N_SHARED)[-N_SHARED:]
+        for offset, posterior in zip(self._offsets[1:], others, strict=True):
+            more = offset + score(*posterior.predict(rows[seen]))[0]
+            total[seen] = np.logaddexp(total[seen], more)
         return total
 
     def gradient(self, rows: Array, score: Score) -> tuple[Array, Array]:
@@ -301,12 +342,24 @@ class Mixture:
         score : callable
             As for `Posterior.gradient`.
         """
-        both = [posterior.gradient(rows, score) for posterior in self._posteriors]
-        each = self._offsets + [value for value, _ in both]
+        sights = [posterior._look(rows) for posterior in self._posteriors]
+        # The score is asked once: for few rows, calls are what costs.
+        value, by_mean, by_std = score(
+            np.concatenate([sight.mean for sight in sights]),
+            np.concatenate([sight.std for sight in sights]),
+        )
+        each = self._offsets + value.reshape(len(sights), -1)
         total: Array = np.logaddexp.reduce(each)
-        share = np.exp(each - total)
-        slopes = np.stack([slope for _, slope in both])
-        return total, np.einsum("km,kmd->md", share, slopes)
+        share = np.exp(each - total).ravel()
+        by_mean *= share[:, None]
+        by_std *= share
+        slope = np.zeros_like(rows)
+        for i, (posterior, sight) in enumerate(
+            zip(self._posteriors, sights, strict=True)
+        ):
+            own = slice(i * len(rows), (i + 1) * len(rows))
+            slope += posterior._pull(sight, by_mean[own], by_std[own])
+        return total, slope
 
 
 def _cholesky(K: Array) -> Array:
@@ -320,3 +373,18 @@ def _cholesky(K: Array) -> Array:
             factor: Array = L
             return factor
         jitter = max(10.0 * jitter, NUGGET)
+
+
+def _inverse(L: Array) -> Array:
+    """Return the inverse of a lower triangular matrix.
+
+    LAPACK's is faster by halves, for most of the work is a product then.
+    """
+    if len(L) <= SMALL:
+        return np.asfortranarray(lapack.dtrtri(L, lower=1)[0])
+    h = len(L) // 2
+    A, C = _inverse(L[:h, :h]), _inverse(L[h:, h:])
+    out = np.zeros(L.shape, order="F")
+    out[:h, :h], out[h:, h:] = A, C
+    out[h:, :h] = -blas.dtrmm(1.0, C, L[h:, :h] @ A, lower=1)
+    return out

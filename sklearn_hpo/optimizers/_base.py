@@ -13,8 +13,8 @@ Rows = NDArray[np.float64]
 class Optimizer(ABC):
     """Proposes rows of a search space from the losses of earlier rows.
 
-    Losses are minimised. An optimizer knows rows, losses and budgets; it never sees
-    the search, the estimator or the data.
+    Losses are minimised. An optimizer knows rows, losses, budgets and seconds; it never
+    sees the search, the estimator or the data.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Optimizer(ABC):
         self.rows = np.empty((0, space.n_columns))
         self.losses = np.empty(0)
         self.budgets = np.empty(0)
+        self.seconds = np.empty(0)
         self.earlier_rows = self.rows
         self.earlier_losses = self.losses
 
@@ -93,7 +94,11 @@ class Optimizer(ABC):
         """
 
     def tell(
-        self, rows: Rows, losses: NDArray[np.float64], budgets: NDArray[np.float64]
+        self,
+        rows: Rows,
+        losses: NDArray[np.float64],
+        budgets: NDArray[np.float64],
+        seconds: NDArray[np.float64] | None = None,
     ) -> None:
         """Learn the losses of evaluated rows.
 
@@ -105,10 +110,16 @@ class Optimizer(ABC):
             To be minimised; NaN for a candidate that failed.
         budgets : ndarray of shape (m,)
             The share of the full budget that each loss was measured with, in (0, 1].
+        seconds : ndarray of shape (m,) or None, default=None
+            What each evaluation takes at the full budget; NaN, or None for all of
+            them, if unknown.
         """
         self.rows = np.vstack([self.rows, rows])
         self.losses = np.append(self.losses, losses)
         self.budgets = np.append(self.budgets, budgets)
+        if seconds is None:
+            seconds = np.full(len(losses), np.nan)
+        self.seconds = np.append(self.seconds, seconds)
 
     def source(self, n_pending: int) -> str:
         """Return what makes the next proposal.

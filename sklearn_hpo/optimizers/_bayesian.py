@@ -1,16 +1,19 @@
 """Bayesian optimisation with a Gaussian process."""
 
+from copy import copy
 from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo._numerics.acquisition import log_ei, lower_bound
-from sklearn_hpo._numerics.evidence import fit, prior
-from sklearn_hpo._numerics.gp import Layout, Mixture, Posterior
+from sklearn_hpo._numerics.acquisition import log_ei, log_pi, lower_bound
+from sklearn_hpo._numerics.evidence import NOISE_BOUNDS
+from sklearn_hpo._numerics.gp import NUGGET, Layout, Mixture, Posterior, Score
 from sklearn_hpo._numerics.maximize import maximise
 from sklearn_hpo._numerics.transform import Gaussianised, normalise
 from sklearn_hpo.optimizers._base import Rows
+from sklearn_hpo.optimizers._processes import Chain, Earlier, Speed, informative
 from sklearn_hpo.optimizers._surrogate import MIN_DESIGN, SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -18,8 +21,10 @@ from sklearn_hpo.space import SearchSpace
 # there are so many observations that each candidate is dear.
 N_POOL, MANY_ROWS = 512, 200
 N_FANTASIES = 16
+N_DRAWN = 512  # candidates at which a function is drawn jointly
 MAX_FIT = 256  # observations that hyperparameters are fitted to
 KAPPA_ON_PLATEAU = 4.0
+KAPPA = 1.8  # as Google Vizier has it [8]_
 # Improvements are counted from this many standard deviations of the losses below the
 # best one, less and less until n_iter: without it, the search polishes the first basin.
 MARGIN = 0.15
@@ -27,7 +32,11 @@ MARGIN = 0.15
 # are taken to be shorter by this factor, so that no region is written off for good.
 DOUBT, SHORTER = 0.1, 0.5
 MAX_ROWS = 400  # observations that the posterior is conditioned on
-MAX_EARLIER = 128  # observations of an earlier study
+
+Acquisition = Literal[
+    "auto", "log_ei", "log_noisy_ei", "log_pi", "ucb", "thompson", "log_ei_per_second"
+]
+Array = NDArray[np.float64]
 
 
 class BayesianOptimizer(SurrogateOptimizer):
@@ -52,6 +61,21 @@ class BayesianOptimizer(SurrogateOptimizer):
     n_initial_points : int or "auto", default="auto"
         Size of the initial design; "auto" is two more than the columns, those of
         each branch counted, at most a quarter of `n_iter`, but at least 4.
+    acquisition : str, default="auto"
+        What a proposal maximises:
+
+        - ``"auto"``: what is said above;
+        - ``"log_ei"``: the logarithmic expected improvement alone, on the lowest
+          posterior mean of the evaluated rows, which noise can't lower;
+        - ``"log_noisy_ei"``: the same, on the lowest of the evaluated rows' values
+          without noise, averaged over draws of them [6]_;
+        - ``"log_pi"``: the probability of an improvement by the shrinking margin;
+        - ``"ucb"``: the confidence bound, 1.8 deviations from the mean [8]_;
+        - ``"thompson"``: nothing but a function drawn from the posterior, at 512
+          candidates [7]_;
+        - ``"log_ei_per_second"``: ``"log_ei"`` less the expected logarithm of the
+          seconds, which have a process of their own [3]_. As soon as times are told,
+          proposals depend on them.
 
     References
     ----------
@@ -64,6 +88,12 @@ class BayesianOptimizer(SurrogateOptimizer):
     .. [4] Berkenkamp, Schoellig & Krause (2019), No-Regret Bayesian Optimization with
        Unknown Hyperparameters, JMLR 20.
     .. [5] Swersky, Snoek & Adams (2013), Multi-Task Bayesian Optimization, NeurIPS.
+    .. [6] Letham, Karrer, Ottoni & Bakshy (2019), Constrained Bayesian Optimization
+       with Noisy Experiments, Bayesian Analysis 14.
+    .. [7] Kandasamy, Krishnamurthy, Schneider & Póczos (2018), Parallelised Bayesian
+       Optimisation via Thompson Sampling, AISTATS.
+    .. [8] Song et al. (2024), The Vizier Gaussian Process Bandit Algorithm,
+       arXiv:2408.11527.
 
     Examples
     --------
@@ -81,6 +111,15 @@ class BayesianOptimizer(SurrogateOptimizer):
 
     name = "gp"
 
+    def __init__(
+        self,
+        n_iter: int,
+        n_initial_points: int | Literal["auto"] = "auto",
+        acquisition: Acquisition = "auto",
+    ) -> None:
+        super().__init__(n_iter, n_initial_points)
+        self.acquisition = acquisition
+
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.
 
@@ -94,7 +133,7 @@ class BayesianOptimizer(SurrogateOptimizer):
         super().start(space, seed)
         self._restart(None)
 
-    def recall(self, rows: Rows, losses: NDArray[np.float64]) -> None:
+    def recall(self, rows: Rows, losses: Array) -> None:
         """Learn what another study has found: a task that may be related.
 
         The tasks share a process that has one more column, which tells them apart [5]_;
@@ -110,9 +149,9 @@ class BayesianOptimizer(SurrogateOptimizer):
         super().recall(rows, losses)
         # half of the design is left to show how far the tasks agree
         self.n_design = max(MIN_DESIGN, self.n_design // 2)
-        self._restart(_Earlier(rows, losses, self.layout))
+        self._restart(Earlier(rows, losses, self.layout))
 
-    def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict(self, rows: Rows) -> tuple[Array, Array]:
         """Return mean and standard deviation of the losses of rows.
 
         Parameters
@@ -134,7 +173,7 @@ class BayesianOptimizer(SurrogateOptimizer):
     def choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
     ) -> Rows:
-        """Return the row of the largest logarithmic expected improvement.
+        """Return the row that the acquisition prefers.
 
         Parameters
         ----------
@@ -150,29 +189,77 @@ class BayesianOptimizer(SurrogateOptimizer):
         row : ndarray of shape (n_columns,)
             A canonical row.
         """
+        if self.acquisition == "thompson":
+            return self._lowest_of_draw(taken, rng)
         pool = self.pool(
             taken, N_POOL if len(self.rows) <= MANY_ROWS else N_POOL // 2, rng
         )
         mixture, best = self._model(pending, rng)
+        score = self._score(best)
+        speed = self._speed() if self.acquisition == "log_ei_per_second" else None
+
+        def value(rows: Rows) -> Array:
+            worth = mixture.value(self._mark(rows), score)
+            return worth if speed is None else worth + speed.value(rows)
+
+        def gradient(rows: Rows) -> tuple[Array, Rows]:
+            worth, slope = mixture.gradient(self._mark(rows), score)
+            slope = slope[:, : rows.shape[1]]
+            if speed is None:
+                return worth, slope
+            pace, by_row = speed.gradient(rows)
+            return worth + pace, slope + by_row
+
+        return maximise(pool, value, gradient, self.domain, taken, rng)
+
+    def _score(self, best: Array) -> Score:
+        if self.acquisition == "ucb":
+            return partial(lower_bound, kappa=KAPPA)
+        if self.acquisition == "auto" and self._on_plateau():
+            return partial(lower_bound, kappa=KAPPA_ON_PLATEAU)
         margin = MARGIN * max(0.0, 1.0 - len(self.rows) / self.n_iter)
-        score = partial(log_ei, best=best - margin)
-        if self._on_plateau():
-            score = partial(lower_bound, kappa=KAPPA_ON_PLATEAU)
+        if self.acquisition == "log_pi":
+            return partial(log_pi, best=best - margin)
+        return partial(log_ei, best=best - margin * (self.acquisition == "auto"))
 
-        def gradient(rows: Rows) -> tuple[NDArray[np.float64], Rows]:
-            value, slope = mixture.gradient(self._mark(rows), score)
-            return value, slope[:, : rows.shape[1]]
+    def _lowest_of_draw(self, taken: set[bytes], rng: np.random.Generator) -> Rows:
+        """Return the candidate where a function drawn from the posterior is lowest.
 
-        return maximise(
-            pool,
-            lambda rows: mixture.value(self._mark(rows), score),
-            gradient,
-            self.domain,
-            taken,
-            rng,
-        )
+        No two proposals see the same draw, so that pending rows need no care [7]_.
+        """
+        pool = self.pool(taken, N_DRAWN // 2, rng)[:N_DRAWN]
+        rows, y, _ = self._data(len(self.rows), MAX_ROWS)
+        theta = self._theta()
+        if rng.random() < DOUBT:
+            theta = _shorter(theta)
+        posterior = Posterior(rows, y, theta, self._task_layout)
+        normals = rng.standard_normal((len(pool), 1))
+        row: Rows = pool[_draw(posterior, self._mark(pool), normals).argmin()]
+        return row
 
-    def _restart(self, earlier: "_Earlier | None") -> None:
+    def _speed(self) -> Speed | None:
+        """Return the model of the seconds, if any are known."""
+        rows, y, scale = self._timed(len(self.rows), MAX_ROWS)
+        if not len(rows):
+            return None
+        theta = self._pace.theta(len(self.rows), self._n_first())
+        return Speed(rows, y, scale, theta, self.layout)
+
+    def _timed(self, size: int, limit: int) -> tuple[Rows, Array, float]:
+        """Return rows, standard log seconds and their scale of the first `size` rows.
+
+        Failures are left out: that they end early is no merit.
+        """
+        seconds = np.where(np.isfinite(self.losses), self.seconds, np.nan)[:size]
+        known = np.isfinite(seconds) & (seconds > 0.0)
+        rows, y = self.rows[:size][known], np.log(seconds[known])
+        if len(rows) > limit:
+            chosen = informative(y, limit)
+            rows, y = rows[chosen], y[chosen]
+        scale = float(y.std()) if len(y) else 0.0
+        return rows, (y - y.mean()) / scale if scale else np.zeros(len(y)), scale
+
+    def _restart(self, earlier: Earlier | None) -> None:
         self._earlier = earlier
         layout = self.layout
         if earlier is not None:
@@ -181,9 +268,8 @@ class BayesianOptimizer(SurrogateOptimizer):
                 np.append(layout.conditional, False),
             )
         self._task_layout = layout
-        # Hyperparameters after so many losses, each fitted from the one before: they
-        # depend on what was told and on nothing else.
-        self._fits = [(0, prior(len(layout.categorical))[0])]
+        self._chain = Chain(layout, partial(self._data, limit=MAX_FIT))
+        self._pace = Chain(self.layout, partial(self._timed, limit=MAX_FIT))
 
     def _mark(self, rows: Rows, task: float = 1.0) -> Rows:
         """Add the column that tells tasks apart, if there are two."""
@@ -191,7 +277,7 @@ class BayesianOptimizer(SurrogateOptimizer):
             return rows
         return np.column_stack([rows, np.full(len(rows), task)])
 
-    def _data(self, size: int, limit: int) -> tuple[Rows, NDArray[np.float64], float]:
+    def _data(self, size: int, limit: int) -> tuple[Rows, Array, float]:
         """Return rows and targets of the first `size` losses, at most `limit`.
 
         Those of an earlier study stand before them. The third result is what was added
@@ -199,7 +285,7 @@ class BayesianOptimizer(SurrogateOptimizer):
         """
         rows, y = self.rows[:size], normalise(self.losses[:size])
         if size > limit:
-            chosen = _informative(y, limit)
+            chosen = informative(y, limit)
             rows, y = rows[chosen], y[chosen]
         if self._earlier is None:
             return rows, y, 0.0
@@ -207,9 +293,7 @@ class BayesianOptimizer(SurrogateOptimizer):
         known = [self._mark(self._earlier.rows, 0.0), self._mark(rows)]
         return np.vstack(known), np.append(self._earlier.y, y + offset), offset
 
-    def _model(
-        self, pending: Rows, rng: np.random.Generator
-    ) -> tuple[Mixture, NDArray[np.float64]]:
+    def _model(self, pending: Rows, rng: np.random.Generator) -> tuple[Mixture, Array]:
         """Return the model of what was told, and of fantasies of what is pending.
 
         The second result is the best of the targets, (S,).
@@ -218,46 +302,33 @@ class BayesianOptimizer(SurrogateOptimizer):
         targets = y[:, None]
         theta, layout = self._theta(), self._task_layout
         posterior = Posterior(rows, targets, theta, layout)
-        if len(pending):
+        noisy = self.acquisition == "log_noisy_ei"
+        if noisy or len(pending):
             marked = self._mark(pending)
-            half = rng.standard_normal((len(pending), N_FANTASIES // 2))
-            fantasies = posterior.sample(marked, np.hstack([half, -half]))
-            targets = np.vstack([np.tile(targets, N_FANTASIES), fantasies])
-            rows = np.vstack([rows, marked])
+            everything = np.vstack([rows, marked])
+            n_drawn = len(everything) if noisy else len(pending)
+            half = rng.standard_normal((n_drawn, N_FANTASIES // 2))
+            normals = np.hstack([half, -half])
+            if noisy:
+                targets = _draw(posterior, everything, normals)
+                theta = np.append(theta[:-1], np.log(NOISE_BOUNDS[0]))
+            else:
+                fantasies = posterior.sample(marked, normals)
+                targets = np.vstack([np.tile(targets, N_FANTASIES), fantasies])
+            rows = everything
             posterior = Posterior(rows, targets, theta, layout)
-        short = theta.copy()
-        short[:-2] += np.log(SHORTER)
-        doubtful = Posterior(rows, targets, short, layout)
+        doubtful = Posterior(rows, targets, _shorter(theta), layout)
         mixture = Mixture([posterior, doubtful], [1.0 - DOUBT, DOUBT])
         n_earlier = 0 if self._earlier is None else len(self._earlier.y)
+        if self.acquisition != "auto":
+            targets, _ = posterior.predict(rows)
         return mixture, targets[n_earlier:].min(axis=0)
 
-    def _theta(self) -> NDArray[np.float64]:
-        """Return the hyperparameters of the last scheduled fit."""
-        while True:
-            size, theta = self._fits[-1]
-            step = 1 if size <= 30 else size // 8
-            following = max(size + step, min(self.n_design, self.n_iter), 2)
-            if following > len(self.rows):
-                return theta
-            self._fits.append((following, self._fit(following, theta)))
+    def _theta(self) -> Array:
+        return self._chain.theta(len(self.rows), self._n_first())
 
-    def _fit(self, size: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Fit to the first `size` losses, from theta, at doublings also from afresh."""
-        rows, y, _ = self._data(size, MAX_FIT)
-        if not y.any():
-            return theta
-        layout = self._task_layout
-        found = fit(rows, y, layout, theta, max_iter=10)
-        doubled = (size // self.n_design).bit_length() > (
-            (self._fits[-1][0] // self.n_design).bit_length()
-        )
-        if doubled:
-            start = prior(len(layout.categorical))[0]
-            found = max(
-                found, fit(rows, y, layout, start, 50), key=lambda pair: pair[1]
-            )
-        return found[0]
+    def _n_first(self) -> int:
+        return min(self.n_design, self.n_iter)
 
     def _on_plateau(self) -> bool:
         """Whether the last two losses both repeat earlier ones."""
@@ -265,38 +336,13 @@ class BayesianOptimizer(SurrogateOptimizer):
         return len(earlier) > 0 and bool(np.isin(self.losses[-2:], earlier).all())
 
 
-class _Earlier:
-    """The results of another study, with a process of their own.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (m, d)
-        Canonical rows.
-    losses : ndarray of shape (m,)
-        All finite.
-    layout : Layout
-        Kinds of the columns.
-    """
-
-    def __init__(self, rows: Rows, losses: NDArray[np.float64], layout: Layout) -> None:
-        self.rows, self.y = rows, normalise(losses)
-        if len(rows) > MAX_EARLIER:
-            chosen = _informative(self.y, MAX_EARLIER)
-            self.rows, self.y = self.rows[chosen], self.y[chosen]
-        theta = prior(rows.shape[1])[0]
-        if self.y.any():
-            theta = fit(self.rows, self.y, layout, theta, 50)[0]
-        self._posterior = Posterior(self.rows, self.y, theta, layout)
-
-    def level(self, rows: Rows) -> float:
-        """Return what the earlier targets would have been at `rows`, on average."""
-        return float(self._posterior.predict(rows)[0].mean())
+def _shorter(theta: Array) -> Array:
+    """Return the hyperparameters with shorter lengthscales."""
+    return np.append(theta[:-2] + np.log(SHORTER), theta[-2:])
 
 
-def _informative(y: NDArray[np.float64], n: int) -> NDArray[np.intp]:
-    """Return n indices: a quarter the best, a quarter the last, the rest evenly."""
-    best = np.argsort(y, kind="stable")[: n // 4]
-    chosen = np.union1d(best, np.arange(len(y) - n // 4, len(y)))
-    others = np.setdiff1d(np.arange(len(y)), chosen)
-    spread_out = np.linspace(0, len(others) - 1, n - len(chosen)).astype(int)
-    return np.union1d(chosen, others[spread_out])
+def _draw(posterior: Posterior, rows: Rows, normals: Array) -> Array:
+    """Draw the values of rows jointly, without the noise of observations."""
+    silent = copy(posterior)
+    silent.noise = NUGGET
+    return silent.sample(rows, normals)

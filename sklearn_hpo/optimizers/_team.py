@@ -58,7 +58,11 @@ class TeamOptimizer(SurrogateOptimizer):
             member.n_design = self.n_design
 
     def tell(
-        self, rows: Rows, losses: NDArray[np.float64], budgets: NDArray[np.float64]
+        self,
+        rows: Rows,
+        losses: NDArray[np.float64],
+        budgets: NDArray[np.float64],
+        seconds: NDArray[np.float64] | None = None,
     ) -> None:
         """Let each member learn the losses of evaluated rows.
 
@@ -70,10 +74,13 @@ class TeamOptimizer(SurrogateOptimizer):
             To be minimised; NaN for a candidate that failed.
         budgets : ndarray of shape (m,)
             The share of the full budget that each loss was measured with, in (0, 1].
+        seconds : ndarray of shape (m,) or None, default=None
+            What each evaluation takes at the full budget; NaN, or None for all of
+            them, if unknown.
         """
-        super().tell(rows, losses, budgets)
+        super().tell(rows, losses, budgets, seconds)
         for member in self.members:
-            member.tell(rows, losses, budgets)
+            member.tell(rows, losses, budgets, seconds)
 
     def choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator

@@ -1,6 +1,7 @@
 """BayesSearchCV: few, well-chosen candidates."""
 
 import numbers
+from typing import get_args
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from sklearn_hpo.optimizers import (
     TeamOptimizer,
     TPEOptimizer,
 )
+from sklearn_hpo.optimizers._bayesian import Acquisition
 from sklearn_hpo.schedulers import FullBudget, Racing
 from sklearn_hpo.search._base import SearchCV
 
@@ -65,6 +67,23 @@ class BayesSearchCV(SearchCV):
         - ``"tpe"``: the multivariate tree-structured Parzen estimator [5]_;
         - ``"sobol"``: an even spread, deaf to all scores;
         - ``"random"``: independent draws, as in ``RandomizedSearchCV``.
+    acquisition : {"auto", "log_ei", "log_noisy_ei", "log_pi", "ucb", "thompson", \
+            "log_ei_per_second"}, default="auto"
+        What the Gaussian process looks for in a candidate. All but ``"auto"`` are its
+        alone: `surrogate` must be ``"gp"``, or ``"auto"``, which then means the same.
+
+        - ``"auto"``: the expected improvement on the best score so far and a margin
+          that shrinks to nothing at `n_iter`; where scores repeat, a wider search;
+        - ``"log_ei"``: the expected improvement [7]_ on the best posterior mean;
+        - ``"log_noisy_ei"``: the expected improvement averaged over what the scores
+          may be without noise [8]_, for estimators or folds that differ from fit to
+          fit;
+        - ``"log_pi"``: the probability of an improvement by that margin;
+        - ``"ucb"``: the upper confidence bound, 1.8 deviations above the mean [9]_;
+        - ``"thompson"``: the best of a function drawn from the posterior [10]_;
+        - ``"log_ei_per_second"``: the expected improvement for each second of fitting
+          [2]_, by a second process that learns the times in the same search. As
+          measured times differ from run to run, so do the candidates.
     n_initial_points : int or "auto", default="auto"
         Number of candidates from a space-filling design (Sobol points, shifted at
         random) before the surrogate takes over. ``"auto"`` is 2 more than the number of
@@ -97,7 +116,8 @@ class BayesSearchCV(SearchCV):
         Accepted for the sake of scikit-learn's signature, without effect: a fit is
         sent to a worker only when one is free.
     random_state : int, RandomState instance or None, default=None
-        Seed of the candidates. With an int, each ``fit`` gives the same result.
+        Seed of the candidates. With an int, each ``fit`` gives the same result, unless
+        `acquisition` is ``"log_ei_per_second"``.
     error_score : "raise" or float, default=nan
         Score of a fit that fails. A candidate with a score that is not finite counts
         as worse than all others and is never repeated. "raise" ends the search with
@@ -126,7 +146,8 @@ class BayesSearchCV(SearchCV):
         just enough to keep all workers busy.
     deterministic : bool, default=True
         Whether equal seeds must give equal results. If False, every result is used as
-        soon as it is there, in whichever order fits end.
+        soon as it is there, in whichever order fits end. The times that
+        ``"log_ei_per_second"`` goes by are equal in no case.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -201,6 +222,14 @@ class BayesSearchCV(SearchCV):
        hyper-parameter optimization", NeurIPS 2011.
     .. [6] E. Bergman, L. Purucker and F. Hutter, "Don't waste your time: early stopping
        cross-validation", AutoML Conference 2024.
+    .. [7] S. Ament, S. Daulton, D. Eriksson, M. Balandat and E. Bakshy, "Unexpected
+       improvements to expected improvement for Bayesian optimization", NeurIPS 2023.
+    .. [8] B. Letham, B. Karrer, G. Ottoni and E. Bakshy, "Constrained Bayesian
+       optimization with noisy experiments", Bayesian Analysis 14, 2019.
+    .. [9] X. Song et al., "The Vizier Gaussian process bandit algorithm",
+       arXiv:2408.11527, 2024.
+    .. [10] K. Kandasamy, A. Krishnamurthy, J. Schneider and B. Póczos, "Parallelised
+       Bayesian optimisation via Thompson sampling", AISTATS 2018.
 
     Examples
     --------
@@ -225,6 +254,7 @@ class BayesSearchCV(SearchCV):
         **SearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
         "surrogate": [StrOptions({"auto", "random", "sobol", *_SURROGATES})],
+        "acquisition": [StrOptions(set(get_args(Acquisition)))],
         "n_initial_points": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
@@ -239,6 +269,7 @@ class BayesSearchCV(SearchCV):
         *,
         n_iter=50,
         surrogate="auto",
+        acquisition="auto",
         n_initial_points="auto",
         racing=False,
         scoring=None,
@@ -272,6 +303,7 @@ class BayesSearchCV(SearchCV):
         self.param_distributions = param_distributions
         self.n_iter = n_iter
         self.surrogate = surrogate
+        self.acquisition = acquisition
         self.n_initial_points = n_initial_points
         self.racing = racing
         self.random_state = random_state
@@ -284,6 +316,16 @@ class BayesSearchCV(SearchCV):
         self.tol = tol
 
     def _make_optimizer(self):
+        if self.acquisition != "auto":
+            if self.surrogate not in ("auto", "gp"):
+                raise ValueError(
+                    f"acquisition={self.acquisition!r} needs a Gaussian process, but "
+                    f"surrogate={self.surrogate!r}; set surrogate='gp', or "
+                    "acquisition='auto'."
+                )
+            return BayesianOptimizer(
+                self.n_iter, self.n_initial_points, self.acquisition
+            )
         if self.surrogate == "random":
             return RandomOptimizer()
         if self.surrogate == "sobol":

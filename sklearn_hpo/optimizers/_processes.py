@@ -1,0 +1,191 @@
+"""The Gaussian processes that an optimizer keeps beside the one of its losses."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_hpo._numerics.acquisition import lower_bound
+from sklearn_hpo._numerics.evidence import fit, prior
+from sklearn_hpo._numerics.gp import Layout, Posterior
+from sklearn_hpo._numerics.transform import normalise
+from sklearn_hpo.optimizers._base import Rows
+
+Array = NDArray[np.float64]
+
+MAX_EARLIER = 128  # observations of an earlier study
+
+
+class Chain:
+    """Hyperparameters after so many results, each fitted from those before.
+
+    They depend on what was told and on nothing else.
+
+    Parameters
+    ----------
+    layout : Layout
+        Kinds of the columns.
+    data : callable
+        From a number of results to rows and targets, and whatever else.
+    """
+
+    def __init__(self, layout: Layout, data: Callable[[int], tuple[Any, ...]]) -> None:
+        self._layout, self._data = layout, data
+        self._start = prior(len(layout.categorical))[0]
+        self._fits = [(0, self._start)]
+
+    def theta(self, size: int, first: int) -> Array:
+        """Return the hyperparameters of the last scheduled fit.
+
+        Parameters
+        ----------
+        size : int
+            Number of results so far.
+        first : int
+            How many the first fit waits for.
+
+        Returns
+        -------
+        theta : ndarray of shape (d + 2,)
+            Log hyperparameters.
+        """
+        while True:
+            last, theta = self._fits[-1]
+            step = 1 if last <= 30 else last // 8
+            following = max(last + step, first, 2)
+            if following > size:
+                return theta
+            # afresh too whenever the results have doubled
+            doubled = (following // first).bit_length() > (last // first).bit_length()
+            self._fits.append((following, self._fit(following, theta, doubled)))
+
+    def _fit(self, size: int, theta: Array, afresh: bool) -> Array:
+        rows, y = self._data(size)[:2]
+        if not y.any():
+            return theta
+        found = fit(rows, y, self._layout, theta, max_iter=10)
+        if afresh:
+            rival = fit(rows, y, self._layout, self._start, 50)
+            found = max(found, rival, key=lambda pair: pair[1])
+        return found[0]
+
+
+class Earlier:
+    """The results of another study, with a process of their own.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, d)
+        Canonical rows.
+    losses : ndarray of shape (m,)
+        All finite.
+    layout : Layout
+        Kinds of the columns.
+    """
+
+    def __init__(self, rows: Rows, losses: Array, layout: Layout) -> None:
+        self.rows, self.y = rows, normalise(losses)
+        if len(rows) > MAX_EARLIER:
+            chosen = informative(self.y, MAX_EARLIER)
+            self.rows, self.y = self.rows[chosen], self.y[chosen]
+        theta = prior(rows.shape[1])[0]
+        if self.y.any():
+            theta = fit(self.rows, self.y, layout, theta, 50)[0]
+        self._posterior = Posterior(self.rows, self.y, theta, layout)
+
+    def level(self, rows: Rows) -> float:
+        """Return what the earlier targets would have been at `rows`, on average.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, d)
+            Canonical rows.
+
+        Returns
+        -------
+        level : float
+            Mean of their posterior means.
+        """
+        return float(self._posterior.predict(rows)[0].mean())
+
+
+class Speed:
+    """How fast evaluations are expected to be, with a process of their own.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, d)
+        What was timed.
+    y : ndarray of shape (m,)
+        Log seconds less their mean, in units of `scale`.
+    scale : float
+        Standard deviation of the log seconds.
+    theta : ndarray of shape (d + 2,)
+        Log hyperparameters.
+    layout : Layout
+        Kinds of the columns.
+    """
+
+    _score = staticmethod(partial(lower_bound, kappa=0.0))
+
+    def __init__(
+        self, rows: Rows, y: Array, scale: float, theta: Array, layout: Layout
+    ) -> None:
+        self._posterior, self._scale = Posterior(rows, y, theta, layout), scale
+
+    def value(self, rows: Rows) -> Array:
+        """Return minus the posterior mean of log seconds, up to a constant.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, d)
+            Where.
+
+        Returns
+        -------
+        value : ndarray of shape (m,)
+            The larger, the faster.
+        """
+        return self._scale * self._score(*self._posterior.predict(rows))[0]
+
+    def gradient(self, rows: Rows) -> tuple[Array, Array]:
+        """Return the value and its gradient.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, d)
+            Where.
+
+        Returns
+        -------
+        value : ndarray of shape (m,)
+            The larger, the faster.
+        gradient : ndarray of shape (m, d)
+            By the numeric coordinates.
+        """
+        value, slope = self._posterior.gradient(rows, self._score)
+        return self._scale * value, self._scale * slope
+
+
+def informative(y: Array, n: int) -> NDArray[np.intp]:
+    """Return n indices: a quarter the best, a quarter the last, the rest evenly.
+
+    Parameters
+    ----------
+    y : ndarray of shape (m,), m > n
+        Targets, the lowest of which are the best.
+    n : int
+        How many to choose.
+
+    Returns
+    -------
+    indices : ndarray of shape (n,)
+        Increasing.
+    """
+    best = np.argsort(y, kind="stable")[: n // 4]
+    chosen = np.union1d(best, np.arange(len(y) - n // 4, len(y)))
+    others = np.setdiff1d(np.arange(len(y)), chosen)
+    spread_out = np.linspace(0, len(others) - 1, n - len(chosen)).astype(int)
+    return np.union1d(chosen, others[spread_out])

@@ -1,0 +1,266 @@
+"""What the Gaussian process may look for: options of one optimizer and one search."""
+
+import time
+from typing import get_args
+
+import numpy as np
+import pytest
+from contracts import SPACES, OptimizerContract, toy_loss
+from scipy.optimize import check_grad
+from scipy.stats import uniform
+from sklearn.datasets import load_iris
+from sklearn.svm import SVC
+
+from sklearn_hpo import BayesSearchCV
+from sklearn_hpo._executor import SequentialExecutor
+from sklearn_hpo._numerics.evidence import prior
+from sklearn_hpo._numerics.gp import Layout, Posterior
+from sklearn_hpo._study import Study
+from sklearn_hpo._trial import Report
+from sklearn_hpo.optimizers import BayesianOptimizer, RandomOptimizer
+from sklearn_hpo.optimizers._bayesian import Acquisition, _draw
+from sklearn_hpo.optimizers._processes import Speed
+from sklearn_hpo.schedulers import Racing
+from sklearn_hpo.space import SearchSpace
+
+OPTIONS = sorted(set(get_args(Acquisition)) - {"auto"})
+SQUARE = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
+NONE = np.empty((0, 2))
+
+
+def told(acquisition, losses_of=toy_loss, n=15, seed=0, seconds=None):
+    """Return an optimizer that was told the losses of random points of the square."""
+    optimizer = BayesianOptimizer(2 * n, acquisition=acquisition)
+    optimizer.start(SQUARE, seed)
+    rows = np.random.default_rng(seed).random((n, 2))
+    optimizer.tell(rows, losses_of(rows), np.ones(n), seconds and seconds(rows))
+    return optimizer
+
+
+class Timed(BayesianOptimizer):
+    """Is told seconds that follow from the rows."""
+
+    def tell(self, rows, losses, budgets, seconds=None):
+        super().tell(rows, losses, budgets, np.exp(np.nansum(rows, axis=1)))
+
+
+@pytest.mark.parametrize("acquisition", OPTIONS)
+class TestOptions(OptimizerContract):
+    @pytest.fixture(params=["branches", "one point"])
+    def space(self, request):
+        return SearchSpace(SPACES[request.param])
+
+    @pytest.fixture
+    def make(self, acquisition):
+        return lambda: Timed(20, acquisition=acquisition)
+
+    def test_closes_in_on_the_minimum(self, acquisition):
+        ours, random = [], []
+        for seed in range(5):
+            optimizer = BayesianOptimizer(20, acquisition=acquisition)
+            optimizer.start(SQUARE, seed)
+            for _ in range(20):
+                row = optimizer.ask(1, NONE)
+                optimizer.tell(row, toy_loss(row), np.ones(1))
+            ours.append(optimizer.losses.min())
+            draws = SQUARE.sample(20, np.random.default_rng(seed))
+            random.append(toy_loss(draws).min())
+        assert np.median(ours) < 0.1 * np.median(random)
+
+    def test_tells_in_any_portions_lead_to_the_same_ask(self, acquisition):
+        rows = np.random.default_rng(0).random((30, 2))
+        losses = toy_loss(rows)
+        losses[[3, 20]] = np.nan
+        asks = []
+        for portion in (1, 30):
+            optimizer = Timed(40, acquisition=acquisition)
+            optimizer.start(SQUARE, 5)
+            for first in range(0, 30, portion):
+                some = slice(first, first + portion)
+                optimizer.tell(rows[some], losses[some], np.ones(portion))
+                optimizer.ask(1, NONE)
+            asks.append(optimizer.ask(2, rows[:2] + 0.01))
+        np.testing.assert_array_equal(*asks)
+
+
+@pytest.mark.parametrize("acquisition", OPTIONS)
+def test_an_earlier_study_is_a_hint(acquisition):
+    rows = np.random.default_rng(0).random((60, 2))
+    found = []
+    for seed in range(5):
+        optimizer = BayesianOptimizer(20, 4, acquisition)
+        optimizer.start(SQUARE, seed)
+        optimizer.recall(rows, 5.0 + toy_loss(rows))
+        optimizer.tell(rows[:4], toy_loss(rows[:4]), np.ones(4), np.ones(4))
+        found.append(toy_loss(optimizer.ask(1, rows[4:6]))[0])
+    assert np.median(found) < np.quantile(toy_loss(rows), 0.2)
+
+
+def noisy(rows, seed=0):
+    return toy_loss(rows) + 0.3 * np.random.default_rng(seed).standard_normal(len(rows))
+
+
+def test_options_differ():
+    asks = {told(o, noisy, seconds=halves).ask(1, NONE).tobytes() for o in OPTIONS}
+    assert len(asks) == len(OPTIONS)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_does_not_lower_the_incumbent(seed):
+    best = {}
+    for option in ("auto", "log_ei", "log_noisy_ei"):
+        optimizer = told(option, n=1, seed=seed)
+        # that rows repeat with other losses shows the noise
+        rows = np.random.default_rng(seed).random((10, 2)).repeat(4, axis=0)
+        optimizer.tell(rows, noisy(rows, seed), np.ones(40))
+        best[option] = optimizer._model(NONE, np.random.default_rng(0))[1]
+    assert best["log_ei"] > best["auto"] + 0.2
+    # the expected minimum is lower than the minimum of expectations
+    assert best["auto"] < best["log_noisy_ei"].mean() < best["log_ei"]
+    assert best["log_noisy_ei"].std() > 0.02
+
+
+@pytest.mark.parametrize("option", ["log_ei", "log_noisy_ei"])
+def test_without_noise_the_incumbent_is_the_lowest_loss(option):
+    rng = np.random.default_rng(0)
+    lowest = told("auto", n=25)._model(NONE, rng)[1]
+    ours = told(option, n=25)._model(NONE, rng)[1]
+    np.testing.assert_allclose(ours, lowest[0], atol=0.02)
+
+
+def test_draws_have_the_moments_of_the_posterior_without_noise():
+    rng = np.random.default_rng(0)
+    rows, theta = rng.random((20, 2)), prior(2)[0]
+    theta[-1] = np.log(0.5)
+    layout = Layout(np.zeros(2, bool), np.zeros(2, bool))
+    posterior = Posterior(rows, noisy(rows), theta, layout)
+    where = rng.random((30, 2))
+    draws = _draw(posterior, where, rng.standard_normal((30, 20_000)))
+    mean, std = posterior.predict(where)
+    assert std.max() < np.sqrt(0.5)
+    np.testing.assert_allclose(draws.mean(axis=1), mean[:, 0], atol=0.03)
+    np.testing.assert_allclose(draws.std(axis=1), std, rtol=0.05)
+
+
+def test_each_draw_is_another_one():
+    rows = told("thompson", n=8).ask(4, NONE)
+    assert len(np.unique(rows, axis=0)) == 4
+
+
+def flat(rows):
+    return np.zeros(len(rows))
+
+
+def halves(rows):
+    return np.where(rows[:, 0] < 0.5, 1.0, 100.0)
+
+
+def test_of_equal_losses_the_cheap_half_is_preferred():
+    for seed in range(8):
+        optimizer = told("log_ei_per_second", flat, seed=seed, seconds=halves)
+        assert optimizer.ask(1, NONE)[0, 0] < 0.5
+
+
+@pytest.mark.parametrize(
+    "seconds_of",
+    [
+        lambda rows: np.full(len(rows), 7.0),
+        lambda rows: np.full(len(rows), np.nan),
+        lambda rows: np.zeros(len(rows)),
+    ],
+    ids=["equal", "unknown", "below the clock's resolution"],
+)
+def test_seconds_that_say_nothing_leave_the_expected_improvement(seconds_of):
+    timed = told("log_ei_per_second", seconds=seconds_of)
+    np.testing.assert_array_equal(timed.ask(1, NONE), told("log_ei").ask(1, NONE))
+
+
+def test_units_of_time_do_not_matter_nor_do_seconds_of_failures():
+    def failing(rows):
+        return np.where(rows[:, 1] > 0.7, np.nan, toy_loss(rows))
+
+    def changed(rows):
+        return np.where(rows[:, 1] > 0.7, 1e-3, 60.0 * halves(rows))
+
+    asks = [
+        told("log_ei_per_second", failing, seconds=of).ask(1, NONE)
+        for of in (halves, changed)
+    ]
+    np.testing.assert_allclose(*asks, atol=1e-4)
+    assert not np.array_equal(asks[0], told("log_ei", failing).ask(1, NONE))
+
+
+def test_speed_follows_the_seconds_and_its_gradient_is_right():
+    rng = np.random.default_rng(0)
+    rows = rng.random((40, 2))
+    log_seconds = 3.0 * rows[:, 0]
+    scale = log_seconds.std()
+    y = (log_seconds - log_seconds.mean()) / scale
+    layout = Layout(np.zeros(2, bool), np.zeros(2, bool))
+    speed = Speed(rows, y, scale, prior(2)[0], layout)
+    where = rng.random((5, 2))
+    expected = log_seconds.mean() - 3.0 * where[:, 0]
+    np.testing.assert_allclose(speed.value(where), expected, atol=0.3)
+    for row in where:
+        error = check_grad(
+            lambda x: speed.value(x[None])[0],
+            lambda x: speed.gradient(x[None])[1][0],
+            row,
+        )
+        assert error < 1e-5
+
+
+def test_the_study_tells_seconds_of_all_folds():
+    def evaluate(job, _=None):
+        value = -((job.params["a"] - 0.3) ** 2)
+        result = {"test_scores": value, "fit_time": 1.0 + job.params["a"]}
+        now = time.time()
+        return Report(job.trial, job.fold, result, now, now)
+
+    optimizer = RandomOptimizer()
+    study = Study(
+        SQUARE,
+        optimizer,
+        Racing(20, 5),
+        seed=0,
+        n_splits=5,
+        score_of=lambda results: float(np.mean([r["test_scores"] for r in results])),
+    )
+    study.run(SequentialExecutor(evaluate, None))
+    assert any(record.status == "stopped" for record in study.records)
+    np.testing.assert_allclose(optimizer.seconds, 5.0 * (1.0 + optimizer.rows[:, 0]))
+
+
+X, Y = load_iris(return_X_y=True)
+
+
+class Unfit(SVC):
+    def fit(self, X, y):
+        raise AssertionError("This must not be fitted.")
+
+
+def search(estimator=None, **settings):
+    space = {"C": uniform(0.1, 10), "gamma": uniform(0.01, 1)}
+    settings = {"n_iter": 8, "cv": 3, "random_state": 0, **settings}
+    return BayesSearchCV(estimator or SVC(), space, **settings)
+
+
+@pytest.mark.parametrize("acquisition", OPTIONS)
+def test_the_process_searches_alone(acquisition):
+    fitted = search(acquisition=acquisition).fit(X, Y)
+    assert set(fitted.history_["source"]) == {"design", "gp"}
+    if acquisition != "log_ei_per_second":
+        other = search(acquisition=acquisition, surrogate="gp").fit(X, Y)
+        assert fitted.history_["params"] == other.history_["params"]
+
+
+@pytest.mark.parametrize("surrogate", ["rbf", "forest", "tpe", "sobol", "random"])
+def test_other_surrogates_have_no_acquisition(surrogate):
+    unfit = search(Unfit(), surrogate=surrogate, acquisition="ucb", error_score="raise")
+    with pytest.raises(ValueError, match="set surrogate='gp'"):
+        unfit.fit(X, Y)
+
+
+def test_unknown_acquisitions_are_refused():
+    with pytest.raises(ValueError, match="'log_ei_per_second'"):
+        search(acquisition="ei").fit(X, Y)
