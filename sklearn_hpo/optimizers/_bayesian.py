@@ -59,8 +59,8 @@ class BayesianOptimizer(SurrogateOptimizer):
     n_iter : int
         How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
-        Size of the initial design; "auto" is two more than the columns, those of
-        each branch counted, at most a quarter of `n_iter`, but at least 4.
+        Size of the initial design; "auto" is two more than a third of the columns,
+        those of each branch counted, at most a quarter of `n_iter`, but at least 4.
     acquisition : str, default="auto"
         What a proposal maximises:
 

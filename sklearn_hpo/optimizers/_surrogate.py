@@ -29,8 +29,8 @@ class SurrogateOptimizer(Optimizer):
     n_iter : int
         How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
-        Size of the initial design; "auto" is two more than a third of the columns, those
-        of each branch counted, at most a quarter of `n_iter`, but at least 4.
+        Size of the initial design; "auto" is two more than a third of the columns,
+        those of each branch counted, at most a quarter of `n_iter`, but at least 4.
 
     References
     ----------
@@ -190,5 +190,5 @@ class SurrogateOptimizer(Optimizer):
         n_centres = min(n_branches, (n + 1) // 2)
         points[:n_centres] = 0.5
         if n_branches > 1:
-            points[:n_centres, 0] = self.domain.levels[0][:n_centres]
+            points[:n_centres, 0] = np.asarray(self.domain.levels[0])[:n_centres]
         return self.space.from_unit(points)

@@ -85,10 +85,10 @@ class BayesSearchCV(SearchCV):
           [2]_, by a second process that learns the times in the same search. As
           measured times differ from run to run, so do the candidates.
     n_initial_points : int or "auto", default="auto"
-        Number of candidates from a space-filling design (Sobol points, shifted at
-        random) before the surrogate takes over. ``"auto"`` is 2 more than the number of
-        columns of the space, those of each dict counted, at most a quarter of `n_iter`,
-        but at least 4.
+        Number of candidates from a space-filling design (the centre of the space and
+        Sobol points, shifted at random) before the surrogate takes over. ``"auto"`` is
+        2 more than a third of the columns of the space, those of each dict counted, at
+        most a quarter of `n_iter`, but at least 4.
     racing : bool, default=False
         Whether to evaluate candidates fold by fold, and to stop one that lies clearly
         behind the best so far: whose mean is below the best one's worst fold, or who is
