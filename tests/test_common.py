@@ -18,7 +18,7 @@ SEARCHES = {
     ),
     "pipeline": BayesSearchCV(
         make_pipeline(StandardScaler(), Ridge()),
-        {"standardscaler__with_mean": [True, False], "ridge__alpha": [0.1, 1.0, 10.0]},
+        {"standardscaler__with_std": [True, False], "ridge__alpha": [0.1, 1.0, 10.0]},
         **SETTINGS,
     ),
 }
