@@ -43,7 +43,9 @@ html_theme_options = {
 html_show_sourcelink = False
 html_sidebars = {
     "**": ["sidebar-nav-bs"],
-    **{page: [] for page in ("architecture", "index", "quick_start", "benchmarks", "whats_new")},
+    **dict.fromkeys(
+        ("architecture", "benchmarks", "index", "quick_start", "whats_new"), []
+    ),
 }
 
 sphinx_gallery_conf = {

@@ -112,7 +112,10 @@ def test_yeo_johnson_equals_scipy(power):
     x = np.random.default_rng(0).standard_normal(50) * 3
     np.testing.assert_allclose(
         # SciPy before 1.12 loses digits where the power is nearly 0
-        yeo_johnson(x, power), stats.yeojohnson(x, power), rtol=1e-6, atol=1e-12
+        yeo_johnson(x, power),
+        stats.yeojohnson(x, power),
+        rtol=1e-6,
+        atol=1e-12,
     )
 
 

@@ -138,7 +138,8 @@ def test_asking_for_two_is_asking_twice():
 
 
 @pytest.mark.parametrize(
-    ("n_iter", "columns", "size"), [(60, 2, 4), (60, 9, 5), (60, 30, 12), (20, 30, 5), (8, 9, 4)]
+    ("n_iter", "columns", "size"),
+    [(60, 2, 4), (60, 9, 5), (60, 30, 12), (20, 30, 5), (8, 9, 4)],
 )
 def test_design_size(n_iter, columns, size):
     space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(columns)})

@@ -9,7 +9,14 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from sklearn_hpo._numerics.acquisition import log_ei, lower_bound
 from sklearn_hpo._numerics.evidence import Evidence, fit, prior
-from sklearn_hpo._numerics.gp import NUGGET, Layout, Mixture, Posterior
+from sklearn_hpo._numerics.gp import (
+    N_SHARED,
+    NUGGET,
+    Layout,
+    Mixture,
+    Posterior,
+    _inverse,
+)
 
 D = 6
 MIXED = Layout(
@@ -191,7 +198,7 @@ def test_mixture_is_the_weighted_mean_expected_improvement():
     rng = np.random.default_rng(0)
     rows, y = draw_rows(rng, 20, MIXED), rng.standard_normal((20, 2))
     posteriors = [Posterior(rows, y, draw_theta(rng), MIXED) for _ in range(2)]
-    mixture, new = Mixture(posteriors, [0.7, 0.3]), draw_rows(rng, 300, MIXED)
+    mixture, new = Mixture(posteriors, [0.7, 0.3]), draw_rows(rng, N_SHARED, MIXED)
 
     def score(mean, std):
         return log_ei(mean, std, y.min(axis=0))
@@ -208,6 +215,36 @@ def test_mixture_is_the_weighted_mean_expected_improvement():
         np.testing.assert_allclose(
             gradient[:, j], (up - down) / (2 * step), rtol=1e-3, atol=1e-5
         )
+
+
+def test_mixture_finds_the_best_of_many_rows_and_bounds_the_others():
+    rng = np.random.default_rng(0)
+    rows, y = draw_rows(rng, 30, MIXED), rng.standard_normal(30)
+    theta = draw_theta(rng)
+    shorter = np.append(theta[:D] - np.log(2.0), theta[D:])
+    posteriors = [Posterior(rows, y, t, MIXED) for t in (theta, shorter)]
+    mixture, new = Mixture(posteriors, [0.9, 0.1]), draw_rows(rng, 1000, MIXED)
+
+    def score(mean, std):
+        return log_ei(mean, std, y.min(keepdims=True))
+
+    full = np.concatenate(
+        [mixture.value(part, score) for part in np.split(new, 1000 // 50)]
+    )
+    value = mixture.value(new, score)
+    exact = np.isclose(value, full)
+    assert exact.sum() >= N_SHARED
+    assert exact[value.argmax()]
+    assert (value <= full + 1e-9).all()
+    first = score(*posteriors[0].predict(new))[0] + np.log(0.9)
+    np.testing.assert_allclose(value[~exact], first[~exact])
+
+
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 65, 129, 200])
+def test_inverse_of_a_triangle(n):
+    rng = np.random.default_rng(n)
+    L = np.tril(rng.random((n, n))) + n * np.eye(n)
+    np.testing.assert_allclose(_inverse(L) @ L, np.eye(n), atol=1e-12)
 
 
 def test_fit_finds_the_relevant_columns():

@@ -98,6 +98,47 @@ def test_climb_reaches_the_constrained_maximum_of_every_start():
     np.testing.assert_allclose(fixed[:, [0, 2]], end[:, [0, 2]], atol=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_climb_reaches_the_top_of_a_hill_that_is_not_quadratic(seed):
+    rng = np.random.default_rng(seed)
+    d = 8
+    scale = np.exp(rng.uniform(-2, 1, d))
+    turn, top = rng.normal(size=(d, d)) / scale, rng.random(d)
+    n_calls = 0
+
+    def score(rows):
+        nonlocal n_calls
+        n_calls += 1
+        z = (rows - top) @ turn.T
+        return -np.log1p(0.1 * z**2).sum(axis=1), -(0.2 * z / (1 + 0.1 * z**2)) @ turn
+
+    starts = np.clip(top + 0.1 * rng.normal(size=(4, d)), 0, 1)
+    begin = score(starts)[0]
+    short = score(climb(starts, score, np.ones(d, bool), scale, max_iter=4))[0]
+    assert (short > begin).all()
+    n_calls = 0
+    end = climb(starts, score, np.ones(d, bool), scale, max_iter=100)
+    assert n_calls < 100
+    assert (score(end)[0] >= short).all()
+    assert score(end)[0].min() > -1e-3
+
+
+def test_climb_knows_the_scale_of_each_column():
+    scale = np.array([3.0, 0.1, 1.0, 0.01])
+
+    def score(rows):
+        z = (rows - 0.6) / scale
+        return np.exp(-(z**2).sum(axis=1) / 1e3), (
+            -2e-3 * z / scale * np.exp(-(z**2).sum(axis=1) / 1e3)[:, None]
+        )
+
+    starts = np.random.default_rng(0).random((5, 4))
+    end = climb(starts, score, np.ones(4, bool), scale)
+    blind = climb(starts, score, np.ones(4, bool))
+    assert (score(end)[0] >= score(blind)[0]).all()
+    assert score(end)[0].min() > 1 - 1e-3
+
+
 def test_climb_leaves_inactive_coordinates():
     starts = np.array([[0.2, np.nan], [np.nan, 0.6]])
 

@@ -168,7 +168,7 @@ class Posterior:
     def _kernel(self, z: Array) -> tuple[Array, Array]:
         """Return the covariances (m, n) and minus 6/5 of their slopes in r2."""
         squared = z @ self._known
-        np.maximum(squared, 0.0, out=squared)
+        np.abs(squared, out=squared)  # rounding errors may be negative
         slope = np.sqrt(squared)
         decay = np.subtract(self._log_s2, slope)
         np.exp(decay, out=decay)

@@ -3,6 +3,11 @@
 A pool of candidates, spread over the cube and around good rows, gives the starts; a
 gradient climb over the continuous coordinates and an exchange of single discrete values
 alternate until neither gains.
+
+References
+----------
+.. [1] Nocedal & Wright (2006), Numerical Optimization, Springer; sections 3.5 (step
+   lengths by interpolation), 6.1 (BFGS), 16.7 (projection to bounds).
 """
 
 from collections.abc import Callable
@@ -11,7 +16,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.stats import qmc
 
 Array = NDArray[np.float64]
@@ -21,6 +25,8 @@ MAX_LEVELS = 16  # ordered columns with more are climbed, then rounded
 STEP_SIZES = np.array([0.2, 0.05, 0.01])
 KEEP_CATEGORY = 0.7
 MAX_ROUNDS = 3
+# A climb: the longest first step and any step, in units of the cube; gain that ends it.
+FIRST_STEP, LONGEST_STEP, MIN_GAIN = 0.2, 0.5, 1e-6
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,8 @@ def untaken(rows: Array, taken: set[bytes]) -> Array:
     rows : ndarray of shape (k, d)
         In the same order.
     """
-    keep = [row.tobytes() not in taken for row in rows]
+    data, width = rows.tobytes(), rows.itemsize * rows.shape[1]
+    keep = [data[i * width : (i + 1) * width] not in taken for i in range(len(rows))]
     return rows if all(keep) else rows[keep]
 
 
@@ -105,7 +112,9 @@ def spread(n: int, d: int, rng: np.random.Generator) -> Array:
     points : ndarray of shape (n, d)
         In [0, 1).
     """
-    return (_sobol((n - 1).bit_length(), d)[:n] + rng.random(d)) % 1.0
+    points = _sobol((n - 1).bit_length(), d)[:n] + rng.random(d)
+    points -= points >= 1.0
+    return points
 
 
 @lru_cache(maxsize=64)
@@ -150,9 +159,10 @@ def climb(
     starts: Array,
     value_and_gradient: Callable[[Array], tuple[Array, Array]],
     columns: Mask,
-    max_iter: int = 12,
+    scale: Array | float = 1.0,
+    max_iter: int = 8,
 ) -> Array:
-    """Climb from all starts at once over some columns, by one L-BFGS-B on their sum.
+    """Climb from all starts at once over some columns, by projected BFGS [1]_.
 
     Parameters
     ----------
@@ -162,34 +172,82 @@ def climb(
         ``value_and_gradient(rows) -> (values (k,), gradients (k, d))``.
     columns : ndarray of shape (d,), bool
         The columns to move; NaN entries stay.
-    max_iter : int, default=12
-        Limit of iterations.
+    scale : ndarray of shape (d,) or float, default=1.0
+        Lengths over which the value changes alike; only their ratios count.
+    max_iter : int, default=8
+        Limit of iterations, each of which evaluates all rows once.
 
     Returns
     -------
     rows : ndarray of shape (k, d)
-        Where the climbs ended, inside the unit cube, not snapped.
+        The best rows of the climbs, inside the unit cube, not snapped.
     """
     free = columns & ~np.isnan(starts)
     if not free.any():
         return starts
-    rows = starts.copy()
-
-    def loss(x: Array) -> tuple[float, Array]:
-        rows[free] = x
-        value, gradient = value_and_gradient(rows)
-        return -float(value.sum()), -gradient[free]
-
-    result = minimize(
-        loss,
-        starts[free],
-        jac=True,
-        method="L-BFGS-B",
-        bounds=np.broadcast_to([0.0, 1.0], (int(free.sum()), 2)),
-        options={"maxiter": max_iter, "ftol": 1e-6, "gtol": 1e-4},
-    )
-    rows[free] = result.x
+    rows = starts
+    value, slope = value_and_gradient(rows)
+    slope = np.where(free, slope, 0.0)
+    weight = np.broadcast_to(np.square(scale), rows.shape)
+    steepest = np.maximum(np.abs(weight * slope).max(axis=1), 1e-200)
+    # Inverse Hessians of minus the value, one for each row.
+    size = weight * (FIRST_STEP / steepest)[:, None]
+    metric = size[:, :, None] * np.eye(rows.shape[1])
+    fresh, length = np.ones(len(rows), dtype=bool), np.ones(len(rows))
+    for _ in range(max_iter):
+        stuck = np.where(slope < 0.0, rows <= 0.0, rows >= 1.0)
+        way = _times(metric, np.where(stuck, 0.0, slope))
+        way[stuck | ~free] = 0.0
+        longest = LONGEST_STEP / np.maximum(np.abs(way).max(axis=1), LONGEST_STEP)
+        trial = np.clip(rows + (length * longest)[:, None] * way, 0.0, 1.0)
+        new_value, new_slope = value_and_gradient(trial)
+        new_slope = np.where(free, new_slope, 0.0)
+        step = np.where(free, trial - rows, 0.0)
+        promised, gain = _dot(step, slope), new_value - value
+        better = gain >= 1e-4 * promised
+        fresh &= ~_learn(metric, step, slope - new_slope, better, fresh)
+        # Too far: back to the top of the parabola through what is known.
+        top = 0.5 * promised / np.where(better, 1.0, promised - gain)
+        length = np.where(better, 1.0, length * np.clip(top, 0.1, 0.5))
+        rows = np.where(better[:, None], trial, rows)
+        slope = np.where(better[:, None], new_slope, slope)
+        value = np.where(better, new_value, value)
+        if (better & (gain < MIN_GAIN)).all():
+            break
     return rows
+
+
+def _learn(metric: Array, step: Array, bend: Array, better: Mask, fresh: Mask) -> Mask:
+    """Update inverse Hessians (k, d, d) by BFGS, in place; return which ones.
+
+    `bend` is by how much the gradients fell along the steps, both (k, d). The first
+    update of a row sets the size of its matrix too.
+    """
+    curvature = _dot(step, bend)
+    curved = better & (curvature > 1e-12)
+    rho = np.where(curved, 1.0 / np.where(curved, curvature, 1.0), 0.0)
+    image = _times(metric, bend)
+    size = _dot(bend, image)
+    unit = np.where(curved & fresh, curvature / np.where(curved, size, 1.0), 1.0)
+    metric *= unit[:, None, None]
+    image *= unit[:, None]
+    own = rho * (1.0 + rho * unit * size)
+    # own s s' - rho (H y s' + s y' H), as a product with s and its transpose
+    half = (0.5 * own)[:, None] * step - rho[:, None] * image
+    change = half[:, :, None] * step[:, None, :]
+    metric += change
+    metric += change.transpose(0, 2, 1)
+    return curved
+
+
+def _times(matrices: Array, vectors: Array) -> Array:
+    product: Array = (matrices @ vectors[:, :, None])[:, :, 0]
+    return product
+
+
+def _dot(a: Array, b: Array) -> Array:
+    product: Array = np.einsum("ij,ij->i", a, b)
+    return product
 
 
 def neighbours(row: Array, domain: Domain, rng: np.random.Generator) -> Array:
@@ -234,6 +292,7 @@ def maximise(
     taken: set[bytes],
     rng: np.random.Generator,
     n_starts: int = 4,
+    scale: Array | float = 1.0,
 ) -> Array:
     """Return the best valid row found that is not taken.
 
@@ -253,6 +312,8 @@ def maximise(
         Source of randomness.
     n_starts : int, default=4
         How many of the best of the pool to improve.
+    scale : ndarray of shape (d,) or float, default=1.0
+        As for `climb`.
 
     Returns
     -------
@@ -262,9 +323,11 @@ def maximise(
     order = np.argsort(-value(pool), kind="stable")[:n_starts]
     rows, columns = pool[order], domain.climbable()
     for _ in range(MAX_ROUNDS):
-        end = domain.snap(climb(rows, value_and_gradient, columns))
+        end = domain.snap(climb(rows, value_and_gradient, columns, scale))
         rows, _ = _best_of(rows, [row[None] for row in end], value, taken)
         around = [neighbours(row, domain, rng) for row in rows]
+        if not any(map(len, around)):
+            break
         rows, exchanged = _best_of(rows, around, value, taken)
         rows = rows[:1]
         if not exchanged:

@@ -52,22 +52,24 @@ class CubicRBF:
         ]
         self._level_column = np.array([j for j, _ in pairs], dtype=int)
         self._level = np.array([v for _, v in pairs])
-        z, norm = self._coordinates(known)
+        z = self._coordinates(known)
         # One product gives squared distances: |z|^2 + |z'|^2 - 2 z z'.
-        self._left = np.column_stack([-2.0 * z, norm, np.ones(len(z))])
-        n, e = len(rows), z.shape[1]
-        z, norm = z[:n], norm[:n]
+        self._left = np.column_stack([-2.0 * z[:, :-2], z[:, -1], z[:, -2]])
+        n, e = len(rows), z.shape[1] - 2
+        z = z[:n]
         A = np.zeros((n + 1 + e, n + 1 + e), order="F")
-        A[:n, :n] = _cubes(self._left[:n], z, norm)[0]
+        A[:n, :n] = _cubes(self._left[:n], z)[0]
         A[:n, n] = A[n, :n] = 1.0
-        A[:n, n + 1 :] = z
-        A[n + 1 :, :n] = z.T
-        ridge = np.repeat([SMOOTHING, -TAIL_RIDGE], [n, 1 + e])
-        A[np.diag_indices(n + 1 + e)] = ridge
+        A[:n, n + 1 :] = z[:, :-2]
+        A[n + 1 :, :n] = z[:, :-2].T
+        flat = A.reshape(-1, order="F")
+        flat[:: n + 2 + e] = np.repeat([SMOOTHING, -TAIL_RIDGE], [n, 1 + e])
         _, _, solution, _ = lapack.dgesv(
             A, np.append(y, np.zeros(1 + e)), overwrite_a=1, overwrite_b=1
         )
-        self._c, self._constant, self._b = np.split(solution, [n, n + 1])
+        self._c, constant, slope = np.split(solution, [n, n + 1])
+        # Of coordinates, squared norm and one.
+        self._tail = np.concatenate([slope, [0.0], constant])
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Return the values of the interpolant and the distances from known rows.
@@ -84,25 +86,28 @@ class CubicRBF:
         distance : ndarray of shape (m,)
             To the nearest row that is observed or among the others.
         """
-        z, norm = self._coordinates(rows)
-        cubes, distance = _cubes(self._left, z, norm)
-        n = len(self._c)
-        return self._c @ cubes[:n] + z @ self._b + self._constant, distance
+        z = self._coordinates(rows)
+        cubes, distance = _cubes(self._left, z)
+        return self._c @ cubes[: len(self._c)] + z @ self._tail, distance
 
-    def _coordinates(self, rows: Array) -> tuple[Array, Array]:
-        """Return Euclidean coordinates (m, e) and squared norms (m,)."""
+    def _coordinates(self, rows: Array) -> Array:
+        """Return Euclidean coordinates, squared norms and ones, (m, e + 2)."""
         position, presence, category = self._layout.embed(rows)
         one_hot = category[:, self._level_column] == self._level
-        z = np.concatenate([position, presence, np.sqrt(0.5) * one_hot], axis=1)
-        numeric = z[:, : position.shape[1] + presence.shape[1]]
-        norm = np.einsum("ij,ij->i", numeric, numeric) + 0.5 * category.shape[1]
-        return z, norm
+        n_numeric = position.shape[1] + presence.shape[1]
+        out = np.ones((len(rows), n_numeric + len(self._level) + 2))
+        z = np.concatenate(
+            [position, presence, np.sqrt(0.5) * one_hot], axis=1, out=out[:, :-2]
+        )
+        numeric = z[:, :n_numeric]
+        out[:, -2] = np.einsum("ij,ij->i", numeric, numeric) + 0.5 * category.shape[1]
+        return out
 
 
-def _cubes(left: Array, z: Array, norm: Array) -> tuple[Array, Array]:
+def _cubes(left: Array, z: Array) -> tuple[Array, Array]:
     """Return the cubed distances of all pairs (n, m), and the least of each column."""
-    cubes = left @ np.column_stack([z, np.ones(len(z)), norm]).T
-    np.maximum(cubes, 0.0, out=cubes)
+    cubes = left @ z.T
+    np.abs(cubes, out=cubes)  # rounding errors may be negative
     r = np.sqrt(cubes)
     cubes *= r
     return cubes, r.min(axis=0)

@@ -174,7 +174,9 @@ def _likely_power(y: Array) -> float:
     def likelihood(powers: Array) -> Array:
         p = 1.0 + sign * (powers[:, None] - 1.0)
         p[np.abs(p) < 1e-8] = 1e-8
-        spread = (sign * np.expm1(p * log) / p).var(axis=1)
+        z = sign * np.expm1(p * log) / p
+        z -= z.mean(axis=1)[:, None]
+        spread = np.einsum("ij,ij->i", z, z)
         return (powers - 1.0) * log_jacobian - 0.5 * len(y) * np.log(spread)
 
     powers = POWERS

@@ -17,9 +17,7 @@ from sklearn_hpo.optimizers._processes import Chain, Earlier, Speed, informative
 from sklearn_hpo.optimizers._surrogate import MIN_DESIGN, SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
-# Candidates over the whole cube, and as many near the best rows; half of them where
-# there are so many observations that each candidate is dear.
-N_POOL, MANY_ROWS = 512, 200
+N_POOL = 256  # candidates over the whole cube, and as many near the best rows
 N_FANTASIES = 16
 N_DRAWN = 512  # candidates at which a function is drawn jointly
 MAX_FIT = 256  # observations that hyperparameters are fitted to
@@ -31,7 +29,7 @@ MARGIN = 0.15
 # The likeliest lengthscales are too long as often as not; with this probability they
 # are taken to be shorter by this factor, so that no region is written off for good.
 DOUBT, SHORTER = 0.1, 0.5
-MAX_ROWS = 400  # observations that the posterior is conditioned on
+MAX_ROWS = 300  # observations that the posterior is conditioned on
 
 Acquisition = Literal[
     "auto", "log_ei", "log_noisy_ei", "log_pi", "ucb", "thompson", "log_ei_per_second"
@@ -191,9 +189,7 @@ class BayesianOptimizer(SurrogateOptimizer):
         """
         if self.acquisition == "thompson":
             return self._lowest_of_draw(taken, rng)
-        pool = self.pool(
-            taken, N_POOL if len(self.rows) <= MANY_ROWS else N_POOL // 2, rng
-        )
+        pool = self.pool(taken, N_POOL, rng)
         mixture, best = self._model(pending, rng)
         score = self._score(best)
         speed = self._speed() if self.acquisition == "log_ei_per_second" else None
@@ -210,7 +206,10 @@ class BayesianOptimizer(SurrogateOptimizer):
             pace, by_row = speed.gradient(rows)
             return worth + pace, slope + by_row
 
-        return maximise(pool, value, gradient, self.domain, taken, rng)
+        lengthscales = np.exp(self._theta()[: self.space.n_columns])
+        return maximise(
+            pool, value, gradient, self.domain, taken, rng, scale=lengthscales
+        )
 
     def _score(self, best: Array) -> Score:
         if self.acquisition == "ucb":
