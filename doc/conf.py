@@ -41,12 +41,8 @@ html_theme_options = {
     "footer_end": [],
 }
 html_show_sourcelink = False
-html_sidebars = {
-    "**": ["sidebar-nav-bs"],
-    **dict.fromkeys(
-        ("architecture", "benchmarks", "index", "quick_start", "whats_new"), []
-    ),
-}
+single_pages = ("architecture", "benchmarks", "index", "quick_start", "whats_new")
+html_sidebars = {"**": ["sidebar-nav-bs"], **{page: [] for page in single_pages}}
 
 sphinx_gallery_conf = {
     "examples_dirs": str(HERE.parent / "examples"),
