@@ -254,7 +254,8 @@ def synthetic_tasks():
     return [
         _synthetic("branin", {"x1": uniform(-5, 15), "x2": uniform(0, 15)}, -0.397887),
         _synthetic("hartmann6", _box(6, 0, 1), 3.322369),
-        _synthetic("ackley5", _box(5, -32.768, 32.768), 0.0),
+        # moved, so that the optimum is not in the centre, where we begin
+        _synthetic("ackley5", _box(5, -20.0, 45.0), 0.0),
         _synthetic("rosenbrock4", _box(4, -5, 10), 0.0),
         _synthetic("func2c", mixed, 0.206326),
         _synthetic("tree", [_leaf(i, j) for i in (0, 1) for j in (0, 1)], -0.1),
