@@ -35,10 +35,10 @@ class Optimizer(ABC):
         self.losses = np.empty(0)
         self.budgets = np.empty(0)
         self.seconds = np.empty(0)
-        self.earlier_rows = self.rows
-        self.earlier_losses = self.losses
 
-    def recall(self, rows: Rows, losses: NDArray[np.float64]) -> None:
+    def recall(  # noqa: B027 - most optimizers have no use for it
+        self, rows: Rows, losses: NDArray[np.float64]
+    ) -> None:
         """Learn, before the first proposal, what another study has found.
 
         Its losses may be of another size, or contradict what will be told: they are a
@@ -51,8 +51,6 @@ class Optimizer(ABC):
         losses : ndarray of shape (m,)
             To be minimised, all finite.
         """
-        self.earlier_rows = rows
-        self.earlier_losses = losses
 
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what the losses of rows are expected to be.

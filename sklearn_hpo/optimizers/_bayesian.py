@@ -144,7 +144,6 @@ class BayesianOptimizer(SurrogateOptimizer):
         losses : ndarray of shape (m,)
             To be minimised, all finite.
         """
-        super().recall(rows, losses)
         # half of the design is left to show how far the tasks agree
         self.n_design = max(MIN_DESIGN, self.n_design // 2)
         self._restart(Earlier(rows, losses, self.layout))

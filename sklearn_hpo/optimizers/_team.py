@@ -50,7 +50,6 @@ class TeamOptimizer(SurrogateOptimizer):
         losses : ndarray of shape (m,)
             To be minimised, all finite.
         """
-        super().recall(rows, losses)
         for member in self.members:
             member.recall(rows, losses)
         self.n_design = self.members[0].n_design
