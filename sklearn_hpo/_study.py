@@ -285,6 +285,7 @@ class Study:
             -np.array([self.scheduler.estimate(r.trial.number) for r in records]),
             np.array([record.n_folds / self.n_splits for record in records]),
             self.n_splits * np.array([record.fit_seconds for record in records]),
+            np.array([self.scheduler.variance(r.trial.number) for r in records]),
         )
 
     def _out_of_time(self) -> bool:

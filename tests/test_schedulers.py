@@ -63,6 +63,24 @@ def test_estimate_takes_out_easy_folds():
     assert scheduler.estimate(2) == pytest.approx(np.mean([0.89, 0.49, 0.41]))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_variance_of_an_estimate(seed):
+    rng = np.random.default_rng(seed)
+    folds = 0.3 * rng.normal(size=(12, 5)) + rng.normal(size=(12, 1))
+    scheduler, steps = race(folds)
+    assert min(steps) < 5
+    for trial, k in enumerate(steps):
+        whole = [t for t in range(trial) if steps[t] == 5]
+        if k == 5:
+            assert scheduler.variance(trial) == 0
+            continue
+        best = max(whole, key=lambda t: folds[t].mean())
+        others = [t for t in whole if t != best]
+        spread = [np.var(folds[t] - folds[best], ddof=1) for t in others]
+        expected = np.mean(spread or [np.var(folds[best], ddof=1)]) * (1 / k - 1 / 5)
+        assert scheduler.variance(trial) == pytest.approx(expected)
+
+
 def test_only_known_trials_are_rivals():
     folds = [[0.9, 0.9], [0.1, 0.1], [0.1, 0.1]]
     assert race(folds)[1] == [2, 1, 1]

@@ -35,6 +35,7 @@ class Optimizer(ABC):
         self.losses = np.empty(0)
         self.budgets = np.empty(0)
         self.seconds = np.empty(0)
+        self.variances = np.empty(0)
 
     def recall(  # noqa: B027 - most optimizers have no use for it
         self, rows: Rows, losses: NDArray[np.float64]
@@ -97,6 +98,7 @@ class Optimizer(ABC):
         losses: NDArray[np.float64],
         budgets: NDArray[np.float64],
         seconds: NDArray[np.float64] | None = None,
+        variances: NDArray[np.float64] | None = None,
     ) -> None:
         """Learn the losses of evaluated rows.
 
@@ -111,6 +113,9 @@ class Optimizer(ABC):
         seconds : ndarray of shape (m,) or None, default=None
             What each evaluation takes at the full budget; NaN, or None for all of
             them, if unknown.
+        variances : ndarray of shape (m,) or None, default=None
+            How uncertain each loss is, beside the noise of all: 0, or None for all of
+            them, if it was measured whole.
         """
         self.rows = np.vstack([self.rows, rows])
         self.losses = np.append(self.losses, losses)
@@ -118,6 +123,9 @@ class Optimizer(ABC):
         if seconds is None:
             seconds = np.full(len(losses), np.nan)
         self.seconds = np.append(self.seconds, seconds)
+        if variances is None:
+            variances = np.zeros(len(losses))
+        self.variances = np.append(self.variances, variances)
 
     def source(self, n_pending: int) -> str:
         """Return what makes the next proposal.

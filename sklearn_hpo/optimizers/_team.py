@@ -62,6 +62,7 @@ class TeamOptimizer(SurrogateOptimizer):
         losses: NDArray[np.float64],
         budgets: NDArray[np.float64],
         seconds: NDArray[np.float64] | None = None,
+        variances: NDArray[np.float64] | None = None,
     ) -> None:
         """Let each member learn the losses of evaluated rows.
 
@@ -76,10 +77,13 @@ class TeamOptimizer(SurrogateOptimizer):
         seconds : ndarray of shape (m,) or None, default=None
             What each evaluation takes at the full budget; NaN, or None for all of
             them, if unknown.
+        variances : ndarray of shape (m,) or None, default=None
+            How uncertain each loss is, beside the noise of all: 0, or None for all of
+            them, if it was measured whole.
         """
-        super().tell(rows, losses, budgets, seconds)
+        super().tell(rows, losses, budgets, seconds, variances)
         for member in self.members:
-            member.tell(rows, losses, budgets, seconds)
+            member.tell(rows, losses, budgets, seconds, variances)
 
     def choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator

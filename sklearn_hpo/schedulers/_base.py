@@ -91,6 +91,22 @@ class Scheduler(ABC):
             Its score, or the best guess from a part of the budget.
         """
 
+    def variance(self, trial: int) -> float:
+        """Return how uncertain the estimate is, beside the noise of whole scores.
+
+        Parameters
+        ----------
+        trial : int
+            Number of the trial.
+
+        Returns
+        -------
+        variance : float
+            Of the estimate around what the full budget would give; 0 if it was spent,
+            or if nothing is known of it.
+        """
+        return 0.0
+
 
 class FullBudget(Scheduler):
     """Every trial gets the full budget: a plain search is no special case.

@@ -82,6 +82,17 @@ class Racing(Scheduler):
         incumbent = _incumbent(complete)
         return float(incumbent.mean() + (folds - incumbent[: len(folds)]).mean())
 
+    def variance(self, trial: int) -> float:
+        """Return ``s^2 (1 / k - 1 / K)``, by what the mean over all folds may differ.
+
+        Where only the incumbent is known, the variance of its folds stands for ``s^2``.
+        """
+        k = len(self._folds[trial])
+        complete = self._complete(self._known[trial])
+        if k == self.n_folds or not len(complete):
+            return 0.0
+        return _spread(complete) * (1.0 / k - 1.0 / self.n_folds)
+
     def _complete(self, known: int) -> NDArray[np.float64]:
         """Return the folds of the complete trials among the first `known`."""
         folds = [f for f in self._folds[:known] if len(f) == self.n_folds]
@@ -98,11 +109,18 @@ class Racing(Scheduler):
             return True
         if len(complete) < _MIN_COMPLETE:
             return False
-        differences = complete - incumbent
-        # the incumbent's own row of zeros tells nothing
-        pooled = np.sqrt(differences.var(axis=1, ddof=1).sum() / (len(complete) - 1))
         behind = (incumbent[: len(folds)] - folds).mean()
-        return bool(behind > pooled / math.sqrt(len(folds)))
+        return bool(behind > math.sqrt(_spread(complete) / len(folds)))
+
+
+def _spread(complete: NDArray[np.float64]) -> float:
+    """Return the pooled variance of the fold-wise differences to the incumbent."""
+    incumbent = _incumbent(complete)
+    if len(complete) == 1:
+        return float(incumbent.var(ddof=1))
+    # the incumbent's own row of zeros tells nothing
+    squares = (complete - incumbent).var(axis=1, ddof=1).sum()
+    return float(squares / (len(complete) - 1))
 
 
 def _incumbent(complete: NDArray[np.float64]) -> NDArray[np.float64]:
