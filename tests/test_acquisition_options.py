@@ -37,11 +37,18 @@ def told(acquisition, losses_of=toy_loss, n=15, seed=0, seconds=None):
     return optimizer
 
 
+def incumbent(optimizer):
+    """Return what the improvement counts from, before the margin."""
+    rng = np.random.default_rng(0)
+    return optimizer._model(optimizer._view(0, set(), rng), NONE, rng)[1]
+
+
 class Timed(BayesianOptimizer):
     """Is told seconds that follow from the rows."""
 
-    def tell(self, rows, losses, budgets, seconds=None):
-        super().tell(rows, losses, budgets, np.exp(np.nansum(rows, axis=1)))
+    def tell(self, rows, losses, budgets, seconds=None, variances=None):
+        seconds = np.exp(np.nansum(rows, axis=1))
+        super().tell(rows, losses, budgets, seconds, variances)
 
 
 @pytest.mark.parametrize("acquisition", OPTIONS)
@@ -113,7 +120,7 @@ def test_noise_does_not_lower_the_incumbent(seed):
         # that rows repeat with other losses shows the noise
         rows = np.random.default_rng(seed).random((10, 2)).repeat(4, axis=0)
         optimizer.tell(rows, noisy(rows, seed), np.ones(40))
-        best[option] = optimizer._model(NONE, np.random.default_rng(0))[1]
+        best[option] = incumbent(optimizer)
     assert best["log_ei"] > best["auto"] + 0.2
     # the expected minimum is lower than the minimum of expectations
     assert best["auto"] < best["log_noisy_ei"].mean() < best["log_ei"]
@@ -122,9 +129,8 @@ def test_noise_does_not_lower_the_incumbent(seed):
 
 @pytest.mark.parametrize("option", ["log_ei", "log_noisy_ei"])
 def test_without_noise_the_incumbent_is_the_lowest_loss(option):
-    rng = np.random.default_rng(0)
-    lowest = told("auto", n=25)._model(NONE, rng)[1]
-    ours = told(option, n=25)._model(NONE, rng)[1]
+    lowest = incumbent(told("auto", n=25))
+    ours = incumbent(told(option, n=25))
     np.testing.assert_allclose(ours, lowest[0], atol=0.02)
 
 
@@ -210,9 +216,10 @@ def test_speed_follows_the_seconds_and_its_gradient_is_right():
         assert error < 1e-5
 
 
-def test_the_study_tells_seconds_of_all_folds():
+def test_the_study_tells_seconds_of_all_folds_and_variances_of_some():
     def evaluate(job, _=None):
-        value = -((job.params["a"] - 0.3) ** 2)
+        a = job.params["a"]
+        value = 0.01 * np.sin(100 * a * job.fold) - (a - 0.3) ** 2
         result = {"test_scores": value, "fit_time": 1.0 + job.params["a"]}
         now = time.time()
         return Report(job.trial, job.fold, result, now, now)
@@ -227,7 +234,9 @@ def test_the_study_tells_seconds_of_all_folds():
         score_of=lambda results: float(np.mean([r["test_scores"] for r in results])),
     )
     study.run(SequentialExecutor(evaluate, None))
-    assert any(record.status == "stopped" for record in study.records)
+    stopped = [record.status == "stopped" for record in study.records]
+    assert any(stopped)
+    np.testing.assert_array_equal(optimizer.variances > 0, stopped)
     np.testing.assert_allclose(optimizer.seconds, 5.0 * (1.0 + optimizer.rows[:, 0]))
 
 

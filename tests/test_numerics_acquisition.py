@@ -194,6 +194,19 @@ def test_back_to_losses(seed):
     assert (std[good] < 1e-6 * losses[good]).all()
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+def test_slopes_are_those_of_the_transformation(scale):
+    losses = scale * np.random.default_rng(0).lognormal(size=30)
+    losses[3] = np.nan
+    told = Gaussianised(losses)
+    slopes, step = told.slopes(losses), 1e-4
+    assert slopes[3] == 0
+    rise = told.losses(told.y + step) - told.losses(told.y - step)
+    inside = np.argsort(losses)[1:-2]  # beyond the observed range the inverse ends
+    np.testing.assert_allclose(slopes[inside], 2 * step / rise[inside], rtol=1e-4)
+    assert not Gaussianised(np.ones(5)).slopes(np.ones(5)).any()
+
+
 def test_moments_are_those_of_draws():
     losses = np.random.default_rng(0).lognormal(size=50)
     told = Gaussianised(losses)

@@ -158,6 +158,22 @@ def test_design_size(n_iter, columns, size):
             assert np.array_equal(up, down) == equal
 
 
+def test_a_loss_of_huge_variance_is_not_believed():
+    space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
+    rows = space.sample(31, np.random.default_rng(0))
+    losses = ((rows - 0.2) ** 2).sum(axis=1)
+    losses[-1] = losses.max() + 1.0
+    means = []
+    for variances in (None, np.zeros(31), np.append(np.zeros(30), 1e6)):
+        optimizer = BayesianOptimizer(60)
+        optimizer.start(space, 0)
+        optimizer.tell(rows, losses, np.ones(31), variances=variances)
+        means.append(optimizer.predict(rows[-1:])[0][0])
+    assert means[0] == means[1]
+    truth = ((rows[-1] - 0.2) ** 2).sum()
+    assert abs(means[2] - truth) < 0.1 < losses[-1] - means[2]
+
+
 def test_plateaus_are_left():
     space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
 

@@ -41,35 +41,51 @@ def draw_theta(rng):
     return np.append(rng.normal(0, 0.5, D + 1), -3.0)
 
 
-def reference(theta):
+def reference(theta, extra=0.0):
     s2, noise = np.exp(theta[D:])
     kernel = ConstantKernel(s2) * Matern(np.exp(theta[:D]), nu=2.5)
     return GaussianProcessRegressor(
-        kernel + WhiteKernel(noise + NUGGET), alpha=0.0, optimizer=None
+        kernel + WhiteKernel(noise + NUGGET), alpha=extra, optimizer=None
     )
 
 
+@pytest.mark.parametrize("noisier", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_posterior_equals_scikit_learn(seed):
+def test_posterior_equals_scikit_learn(seed, noisier):
     rng = np.random.default_rng(seed)
     rows, new = rng.random((25, D)), rng.random((40, D))
     y, theta = rng.standard_normal((25, 2)), draw_theta(rng)
-    mean, std = Posterior(rows, y, theta, NUMERIC).predict(new)
-    model = reference(theta).fit(rows, y)
+    extra = noisier * rng.exponential(size=25)
+    mean, std = Posterior(rows, y, theta, NUMERIC, extra).predict(new)
+    model = reference(theta, extra).fit(rows, y)
     expected, deviation = model.predict(new, return_std=True)
     np.testing.assert_allclose(mean, expected, rtol=1e-7, atol=1e-9)
     variance = deviation[:, 0] ** 2 - np.exp(theta[-1]) - NUGGET
     np.testing.assert_allclose(std**2, variance, rtol=1e-6, atol=1e-9)
 
 
-def test_evidence_is_marginal_likelihood_and_prior():
+def test_a_target_of_huge_variance_is_ignored():
+    rng = np.random.default_rng(0)
+    rows, new, theta = rng.random((20, D)), rng.random((9, D)), draw_theta(rng)
+    y = np.append(rng.standard_normal(19), -50.0)
+    extra = np.append(np.zeros(19), 1e12)
+    without = Posterior(rows[:-1], y[:-1], theta, NUMERIC).predict(new)
+    for found, expected in zip(
+        Posterior(rows, y, theta, NUMERIC, extra).predict(new), without, strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("noisier", [False, True])
+def test_evidence_is_marginal_likelihood_and_prior(noisier):
     rng = np.random.default_rng(0)
     rows, y = rng.random((25, D)), rng.standard_normal(25)
-    evidence = Evidence(rows, y, NUMERIC)
+    extra = noisier * rng.exponential(size=25)
+    evidence = Evidence(rows, y, NUMERIC, extra)
     mean, std = prior(D)
 
     def expected(theta):
-        model = reference(theta).fit(rows, y)
+        model = reference(theta, extra).fit(rows, y)
         log_prior = multivariate_normal(mean, np.diag(std**2)).logpdf(theta)
         return model.log_marginal_likelihood_value_ + log_prior
 
@@ -82,7 +98,8 @@ def test_evidence_is_marginal_likelihood_and_prior():
 @pytest.mark.parametrize("seed", range(3))
 def test_evidence_gradient(layout, seed):
     rng = np.random.default_rng(seed)
-    evidence = Evidence(draw_rows(rng, 20, layout), rng.standard_normal(20), layout)
+    rows, y, extra = draw_rows(rng, 20, layout), *rng.random((2, 20))
+    evidence = Evidence(rows, y, layout, extra)
     theta = draw_theta(rng)
     error = check_grad(
         lambda t: evidence(t)[0], lambda t: evidence(t)[1], theta, epsilon=1e-6

@@ -53,10 +53,14 @@ class Evidence:
         Targets.
     layout : Layout
         Kinds of the columns.
+    extra : ndarray of shape (n,) or float, default=0.0
+        Variances of the targets beside the noise that all have.
     """
 
-    def __init__(self, rows: Array, y: Array, layout: Layout) -> None:
-        self.y = y
+    def __init__(
+        self, rows: Array, y: Array, layout: Layout, extra: Array | float = 0.0
+    ) -> None:
+        self.y, self._extra = y, extra
         self.n, self.d = rows.shape
         self._pairs = np.triu_indices(self.n, 1)
         # A pair is an element of the lower triangle; LAPACK stores by columns.
@@ -87,7 +91,7 @@ class Evidence:
         flat = K.reshape(-1, order="F")
         kernel = (1.0 + r + r * r / 3.0) * decay
         flat[self._flat] = kernel
-        flat[:: n + 1] = s2 + noise + NUGGET
+        flat[:: n + 1] = s2 + noise + NUGGET + self._extra
         L, info = lapack.dpotrf(K, lower=1, clean=0, overwrite_a=1)
         z = (theta - self._mean) / self._std
         if info != 0:
@@ -111,7 +115,12 @@ class Evidence:
 
 
 def fit(
-    rows: Array, y: Array, layout: Layout, start: Array, max_iter: int = 20
+    rows: Array,
+    y: Array,
+    layout: Layout,
+    start: Array,
+    max_iter: int = 20,
+    extra: Array | float = 0.0,
 ) -> tuple[Array, float]:
     """Maximise the posterior density of the hyperparameters by L-BFGS-B.
 
@@ -127,6 +136,8 @@ def fit(
         Where to start.
     max_iter : int, default=20
         Limit of iterations.
+    extra : ndarray of shape (n,) or float, default=0.0
+        Variances of the targets beside the noise that all have.
 
     Returns
     -------
@@ -135,7 +146,7 @@ def fit(
     value : float
         Their log posterior density, to compare starts by.
     """
-    evidence = Evidence(rows, y, layout)
+    evidence = Evidence(rows, y, layout, extra)
 
     def loss(theta: Array) -> tuple[float, Array]:
         value, gradient = evidence(theta)

@@ -119,9 +119,18 @@ class Posterior:
         Log hyperparameters.
     layout : Layout
         Kinds of the columns.
+    extra : ndarray of shape (n,) or float, default=0.0
+        Variances of the targets beside the noise that all have.
     """
 
-    def __init__(self, rows: Array, y: Array, theta: Array, layout: Layout) -> None:
+    def __init__(
+        self,
+        rows: Array,
+        y: Array,
+        theta: Array,
+        layout: Layout,
+        extra: Array | float = 0.0,
+    ) -> None:
         n, d = rows.shape
         self._layout = layout
         self._weight = np.exp(-2.0 * theta[:d])
@@ -146,7 +155,7 @@ class Posterior:
         # One product gives squared distances: |z|^2 + |z'|^2 - 2 z z'.
         self._known = np.column_stack([-2.0 * z[:, :-2], z[:, -1], z[:, -2]]).T
         K, _ = self._kernel(z)
-        K[np.diag_indices(n)] = self._s2 + self.noise
+        K[np.diag_indices(n)] = self._s2 + self.noise + extra
         self._inverse_factor = _inverse(_cholesky(K))
         targets = y.reshape(n, -1)
         self._alpha = self._inverse_factor.T @ (self._inverse_factor @ targets)

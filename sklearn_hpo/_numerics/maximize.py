@@ -41,11 +41,15 @@ class Domain:
         For each column its values, increasing; None if it has too many to list.
     categorical : ndarray of shape (d,), bool
         Columns without an order.
+    low, high : ndarray of shape (d,) or float, default=0.0 and 1.0
+        How far a climb may go.
     """
 
     snap: Callable[[Array], Array]
     levels: tuple[Array | None, ...]
     categorical: Mask
+    low: Array | float = 0.0
+    high: Array | float = 1.0
 
     def climbable(self) -> Mask:
         """Return which columns a gradient can move: (d,), bool."""
@@ -161,6 +165,7 @@ def climb(
     columns: Mask,
     scale: Array | float = 1.0,
     max_iter: int = 8,
+    bounds: tuple[Array | float, Array | float] = (0.0, 1.0),
 ) -> Array:
     """Climb from all starts at once over some columns, by projected BFGS [1]_.
 
@@ -176,11 +181,13 @@ def climb(
         Lengths over which the value changes alike; only their ratios count.
     max_iter : int, default=8
         Limit of iterations, each of which evaluates all rows once.
+    bounds : tuple of (ndarray of shape (d,) or float), default=(0.0, 1.0)
+        Lowest and highest values.
 
     Returns
     -------
     rows : ndarray of shape (k, d)
-        The best rows of the climbs, inside the unit cube, not snapped.
+        The best rows of the climbs, inside the bounds, not snapped.
     """
     free = columns & ~np.isnan(starts)
     if not free.any():
@@ -195,11 +202,11 @@ def climb(
     metric = size[:, :, None] * np.eye(rows.shape[1])
     fresh, length = np.ones(len(rows), dtype=bool), np.ones(len(rows))
     for _ in range(max_iter):
-        stuck = np.where(slope < 0.0, rows <= 0.0, rows >= 1.0)
+        stuck = np.where(slope < 0.0, rows <= bounds[0], rows >= bounds[1])
         way = _times(metric, np.where(stuck, 0.0, slope))
         way[stuck | ~free] = 0.0
         longest = LONGEST_STEP / np.maximum(np.abs(way).max(axis=1), LONGEST_STEP)
-        trial = np.clip(rows + (length * longest)[:, None] * way, 0.0, 1.0)
+        trial = np.clip(rows + (length * longest)[:, None] * way, *bounds)
         new_value, new_slope = value_and_gradient(trial)
         new_slope = np.where(free, new_slope, 0.0)
         step = np.where(free, trial - rows, 0.0)
@@ -322,8 +329,10 @@ def maximise(
     """
     order = np.argsort(-value(pool), kind="stable")[:n_starts]
     rows, columns = pool[order], domain.climbable()
+    bounds = domain.low, domain.high
     for _ in range(MAX_ROUNDS):
-        end = domain.snap(climb(rows, value_and_gradient, columns, scale))
+        top = climb(rows, value_and_gradient, columns, scale, bounds=bounds)
+        end = domain.snap(top)
         rows, _ = _best_of(rows, [row[None] for row in end], value, taken)
         around = [neighbours(row, domain, rng) for row in rows]
         if not any(map(len, around)):

@@ -83,10 +83,10 @@ class Gaussianised:
 
     def __init__(self, losses: Array) -> None:
         finite = np.isfinite(losses)
-        some = losses[finite] if finite.any() else np.zeros(1)
-        low, high = some.min(), some.max()
+        some = np.sort(losses[finite]) if finite.any() else np.zeros(1)
+        low, high = some[0], some[-1]
         # Halved, so that no difference of finite numbers overflows.
-        self._middle = 0.5 * np.median(some)
+        self._middle = 0.25 * some[(len(some) - 1) // 2] + 0.25 * some[len(some) // 2]
         y = 0.5 * np.where(finite, losses, high) - self._middle
         self._scale = max(np.abs(y).max(), np.finfo(float).tiny)
         y /= self._scale
@@ -104,6 +104,28 @@ class Gaussianised:
         y -= self._mean
         self._std = y.std()
         self.y = y / self._std
+
+    def slopes(self, losses: Array) -> Array:
+        """Return the derivative of the transformation.
+
+        Parameters
+        ----------
+        losses : ndarray of shape (n,)
+            Where.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n,)
+            0 where the loss is not finite, and if all losses told are equal.
+        """
+        if not self.y.any():
+            return np.zeros(len(losses))
+        x = (
+            0.5 * np.where(np.isfinite(losses), losses, 0.0) - self._middle
+        ) / self._scale
+        power = np.where(x < 0.0, 1.0 - self._power, self._power - 1.0)
+        steepness = (1.0 + np.abs(x)) ** power / (2.0 * self._scale * self._std)
+        return np.where(np.isfinite(losses), steepness, 0.0)
 
     def losses(self, y: Array) -> Array:
         """Return the losses that correspond to transformed values.
@@ -159,6 +181,27 @@ def normalise(losses: Array) -> Array:
         In the order of the losses.
     """
     return Gaussianised(losses).y if len(losses) else losses
+
+
+def normalise_noisy(losses: Array, variances: Array) -> tuple[Array, Array]:
+    """Return losses that look Gaussian, and their variances on the new scale.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n,)
+        Any values, NaN for failures.
+    variances : ndarray of shape (n,)
+        How uncertain each loss is.
+
+    Returns
+    -------
+    y, variances : ndarray of shape (n,)
+        The latter to first order; 0 for failures.
+    """
+    if not (len(losses) and variances.any()):
+        return normalise(losses), variances
+    scale = Gaussianised(losses)
+    return scale.y, variances * scale.slopes(losses) ** 2
 
 
 def _likely_power(y: Array) -> float:

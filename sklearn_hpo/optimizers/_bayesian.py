@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.acquisition import log_ei, log_pi, lower_bound
-from sklearn_hpo._numerics.evidence import NOISE_BOUNDS
+from sklearn_hpo._numerics.evidence import NOISE_BOUNDS, fit
 from sklearn_hpo._numerics.gp import NUGGET, Layout, Mixture, Posterior, Score
-from sklearn_hpo._numerics.maximize import maximise
-from sklearn_hpo._numerics.transform import Gaussianised, normalise
+from sklearn_hpo._numerics.maximize import maximise, untaken
+from sklearn_hpo._numerics.transform import Gaussianised, normalise_noisy
 from sklearn_hpo.optimizers._base import Rows
-from sklearn_hpo.optimizers._processes import Chain, Earlier, Speed, informative
+from sklearn_hpo.optimizers._local import TrustRegion, View
+from sklearn_hpo.optimizers._processes import Chain, Earlier, Speed, halved, informative
 from sklearn_hpo.optimizers._surrogate import MIN_DESIGN, SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -25,11 +26,16 @@ KAPPA_ON_PLATEAU = 4.0
 KAPPA = 1.8  # as Google Vizier has it [8]_
 # Improvements are counted from this many standard deviations of the losses below the
 # best one, less and less until n_iter: without it, the search polishes the first basin.
+# Around the best of MANY observations, polishing is what is wanted.
 MARGIN = 0.15
 # The likeliest lengthscales are too long as often as not; with this probability they
-# are taken to be shorter by this factor, so that no region is written off for good.
-DOUBT, SHORTER = 0.1, 0.5
+# are taken to be half as long, so that no region is written off for good.
+DOUBT = 0.1
 MAX_ROWS = 300  # observations that the posterior is conditioned on
+# Of more observations than MANY, most proposals see those near the best one, and one
+# in GLOBAL_EVERY the same selection of all as before. The former have a process of
+# their own, fitted anew after REFIT_EVERY results.
+MANY, GLOBAL_EVERY, REFIT_EVERY = 1000, 5, 25
 
 Acquisition = Literal[
     "auto", "log_ei", "log_noisy_ei", "log_pi", "ucb", "thompson", "log_ei_per_second"
@@ -48,6 +54,10 @@ class BayesianOptimizer(SurrogateOptimizer):
     shorter lengthscales has a small share in the expectation, because the likeliest
     ones are easily too long [4]_. Where the last two losses repeat earlier ones, the
     search is on a plateau, and the lower confidence bound is minimised instead.
+
+    Beyond 1000 losses, four of five proposals come from a process of the 256 rows
+    nearest to the best one, and from a box around it that grows and shrinks with
+    successes and failures [9]_: their cost does not depend on the number of losses.
 
     Pending rows are conditioned on: the deviation as if they were known, the mean on
     several draws of their losses, over which the improvement is averaged [3]_.
@@ -92,6 +102,8 @@ class BayesianOptimizer(SurrogateOptimizer):
        Optimisation via Thompson Sampling, AISTATS.
     .. [8] Song et al. (2024), The Vizier Gaussian Process Bandit Algorithm,
        arXiv:2408.11527.
+    .. [9] Eriksson, Pearce, Gardner, Turner & Poloczek (2019), Scalable Global
+       Optimization via Local Bayesian Optimization, NeurIPS.
 
     Examples
     --------
@@ -108,6 +120,7 @@ class BayesianOptimizer(SurrogateOptimizer):
     """
 
     name = "gp"
+    _near_fit: tuple[int, Array]
 
     def __init__(
         self,
@@ -162,8 +175,8 @@ class BayesianOptimizer(SurrogateOptimizer):
             Of the loss without noise; the deviation is that of the model's belief.
         """
         n = len(self.losses)
-        known, targets, offset = self._data(n, MAX_ROWS)
-        posterior = Posterior(known, targets, self._theta(), self._task_layout)
+        known, y, extra, offset = self._data(n, MAX_ROWS)
+        posterior = Posterior(known, y, self._theta(), self._task_layout, extra)
         mean, std = posterior.predict(self._mark(rows))
         return Gaussianised(self.losses).moments(mean[:, 0] - offset, std)
 
@@ -186,10 +199,10 @@ class BayesianOptimizer(SurrogateOptimizer):
         row : ndarray of shape (n_columns,)
             A canonical row.
         """
+        view = self._view(len(pending), taken, rng)
         if self.acquisition == "thompson":
-            return self._lowest_of_draw(taken, rng)
-        pool = self.pool(taken, N_POOL, rng)
-        mixture, best = self._model(pending, rng)
+            return self._lowest_of_draw(view, rng)
+        mixture, best = self._model(view, pending, rng)
         score = self._score(best)
         speed = self._speed() if self.acquisition == "log_ei_per_second" else None
 
@@ -205,46 +218,86 @@ class BayesianOptimizer(SurrogateOptimizer):
             pace, by_row = speed.gradient(rows)
             return worth + pace, slope + by_row
 
-        lengthscales = np.exp(self._theta()[: self.space.n_columns])
+        lengthscales = np.exp(view.theta[: self.space.n_columns])
         return maximise(
-            pool, value, gradient, self.domain, taken, rng, scale=lengthscales
+            view.pool, value, gradient, view.domain, taken, rng, scale=lengthscales
         )
+
+    def _view(
+        self, n_pending: int, taken: set[bytes], rng: np.random.Generator
+    ) -> View:
+        n = len(self.rows)
+        everywhere = n <= MANY or (n + n_pending) % GLOBAL_EVERY == 0
+        if everywhere or self.grid is not None or not np.isfinite(self.losses).any():
+            pool = self.pool(taken, N_POOL, rng)
+            rows, y, extra, _ = self._data(n, MAX_ROWS)
+            n_earlier = 0 if self._earlier is None else len(self._earlier.y)
+            return View(rows, y, extra, self._theta(), n_earlier, self.domain, pool)
+        theta = self._near_theta(n - n % REFIT_EVERY)
+        region = self._region(n, theta)
+        domain = region.restrict(self.domain)
+        points = region.candidates(domain, 2 * N_POOL, rng)
+        pool = untaken(points, taken)
+        pool = pool if len(pool) else points
+        return View(*self._near(region), theta, 0, domain, pool)
+
+    def _region(self, size: int, theta: Array) -> TrustRegion:
+        """Return the box after the first `size` losses."""
+        lengthscales = np.exp(theta[: self.space.n_columns])
+        rows, losses = self.rows[:size], self.losses[:size]
+        return TrustRegion(rows, losses, MANY, lengthscales, self.layout)
+
+    def _near_theta(self, size: int) -> Array:
+        """Return hyperparameters that fit what is near the best of `size` losses."""
+        if self._near_fit[0] != size:
+            theta = self._chain.theta(size, self._n_first())
+            rows, y, extra = self._near(self._region(size, theta))
+            if y.any():
+                theta = fit(rows, y, self._task_layout, theta, extra=extra)[0]
+            self._near_fit = size, theta
+        return self._near_fit[1]
+
+    def _near(self, region: TrustRegion) -> tuple[Rows, Array, Array]:
+        """Return the rows near the best one, their targets and extra variances."""
+        i = region.near
+        y, extra = normalise_noisy(self.losses[i], self.variances[i])
+        return self._mark(self.rows[i]), y, extra
 
     def _score(self, best: Array) -> Score:
         if self.acquisition == "ucb":
             return partial(lower_bound, kappa=KAPPA)
         if self.acquisition == "auto" and self._on_plateau():
             return partial(lower_bound, kappa=KAPPA_ON_PLATEAU)
-        margin = MARGIN * max(0.0, 1.0 - len(self.rows) / self.n_iter)
+        n = len(self.rows)
+        margin = MARGIN * max(0.0, 1.0 - n / self.n_iter) * (n <= MANY)
         if self.acquisition == "log_pi":
             return partial(log_pi, best=best - margin)
         return partial(log_ei, best=best - margin * (self.acquisition == "auto"))
 
-    def _lowest_of_draw(self, taken: set[bytes], rng: np.random.Generator) -> Rows:
+    def _lowest_of_draw(self, view: View, rng: np.random.Generator) -> Rows:
         """Return the candidate where a function drawn from the posterior is lowest.
 
         No two proposals see the same draw, so that pending rows need no care [7]_.
         """
-        pool = self.pool(taken, N_DRAWN // 2, rng)[:N_DRAWN]
-        rows, y, _ = self._data(len(self.rows), MAX_ROWS)
-        theta = self._theta()
+        pool, theta = view.pool[:N_DRAWN], view.theta
         if rng.random() < DOUBT:
-            theta = _shorter(theta)
-        posterior = Posterior(rows, y, theta, self._task_layout)
+            theta = halved(theta)
+        layout = self._task_layout
+        posterior = Posterior(view.rows, view.y, theta, layout, view.extra)
         normals = rng.standard_normal((len(pool), 1))
         row: Rows = pool[_draw(posterior, self._mark(pool), normals).argmin()]
         return row
 
     def _speed(self) -> Speed | None:
         """Return the model of the seconds, if any are known."""
-        rows, y, scale = self._timed(len(self.rows), MAX_ROWS)
+        rows, y, _, scale = self._timed(len(self.rows), MAX_ROWS)
         if not len(rows):
             return None
         theta = self._pace.theta(len(self.rows), self._n_first())
         return Speed(rows, y, scale, theta, self.layout)
 
-    def _timed(self, size: int, limit: int) -> tuple[Rows, Array, float]:
-        """Return rows, standard log seconds and their scale of the first `size` rows.
+    def _timed(self, size: int, limit: int) -> tuple[Rows, Array, float, float]:
+        """Return rows, standard log seconds, 0 and their scale, of the first `size`.
 
         Failures are left out: that they end early is no merit.
         """
@@ -255,7 +308,7 @@ class BayesianOptimizer(SurrogateOptimizer):
             chosen = informative(y, limit)
             rows, y = rows[chosen], y[chosen]
         scale = float(y.std()) if len(y) else 0.0
-        return rows, (y - y.mean()) / scale if scale else np.zeros(len(y)), scale
+        return rows, (y - y.mean()) / scale if scale else np.zeros(len(y)), 0.0, scale
 
     def _restart(self, earlier: Earlier | None) -> None:
         self._earlier = earlier
@@ -267,6 +320,7 @@ class BayesianOptimizer(SurrogateOptimizer):
             )
         self._task_layout = layout
         self._chain = Chain(layout, partial(self._data, limit=MAX_FIT))
+        self._near_fit = 0, np.empty(0)
         self._pace = Chain(self.layout, partial(self._timed, limit=MAX_FIT))
 
     def _mark(self, rows: Rows, task: float = 1.0) -> Rows:
@@ -275,31 +329,34 @@ class BayesianOptimizer(SurrogateOptimizer):
             return rows
         return np.column_stack([rows, np.full(len(rows), task)])
 
-    def _data(self, size: int, limit: int) -> tuple[Rows, Array, float]:
-        """Return rows and targets of the first `size` losses, at most `limit`.
+    def _data(self, size: int, limit: int) -> tuple[Rows, Array, Array, float]:
+        """Return rows, targets and their extra variances of the first `size` losses.
 
-        Those of an earlier study stand before them. The third result is what was added
-        to the targets to bring them to the level of the earlier ones.
+        At most `limit` of them, with those of an earlier study before. The last result
+        is what was added to the targets to bring them to the level of the earlier ones.
         """
-        rows, y = self.rows[:size], normalise(self.losses[:size])
+        rows = self.rows[:size]
+        y, extra = normalise_noisy(self.losses[:size], self.variances[:size])
         if size > limit:
             chosen = informative(y, limit)
-            rows, y = rows[chosen], y[chosen]
+            rows, y, extra = rows[chosen], y[chosen], extra[chosen]
         if self._earlier is None:
-            return rows, y, 0.0
+            return rows, y, extra, 0.0
         offset = self._earlier.level(rows)
         known = [self._mark(self._earlier.rows, 0.0), self._mark(rows)]
-        return np.vstack(known), np.append(self._earlier.y, y + offset), offset
+        y = np.append(self._earlier.y, y + offset)
+        return np.vstack(known), y, np.pad(extra, (len(y) - len(extra), 0)), offset
 
-    def _model(self, pending: Rows, rng: np.random.Generator) -> tuple[Mixture, Array]:
+    def _model(
+        self, view: View, pending: Rows, rng: np.random.Generator
+    ) -> tuple[Mixture, Array]:
         """Return the model of what was told, and of fantasies of what is pending.
 
         The second result is the best of the targets, (S,).
         """
-        rows, y, _ = self._data(len(self.rows), MAX_ROWS)
-        targets = y[:, None]
-        theta, layout = self._theta(), self._task_layout
-        posterior = Posterior(rows, targets, theta, layout)
+        rows, targets, extra = view.rows, view.y[:, None], view.extra
+        theta, layout = view.theta, self._task_layout
+        posterior = Posterior(rows, targets, theta, layout, extra)
         noisy = self.acquisition == "log_noisy_ei"
         if noisy or len(pending):
             marked = self._mark(pending)
@@ -314,13 +371,13 @@ class BayesianOptimizer(SurrogateOptimizer):
                 fantasies = posterior.sample(marked, normals)
                 targets = np.vstack([np.tile(targets, N_FANTASIES), fantasies])
             rows = everything
-            posterior = Posterior(rows, targets, theta, layout)
-        doubtful = Posterior(rows, targets, _shorter(theta), layout)
+            extra = np.zeros(len(rows)) if noisy else np.pad(extra, (0, len(pending)))
+            posterior = Posterior(rows, targets, theta, layout, extra)
+        doubtful = Posterior(rows, targets, halved(theta), layout, extra)
         mixture = Mixture([posterior, doubtful], [1.0 - DOUBT, DOUBT])
-        n_earlier = 0 if self._earlier is None else len(self._earlier.y)
         if self.acquisition != "auto":
             targets, _ = posterior.predict(rows)
-        return mixture, targets[n_earlier:].min(axis=0)
+        return mixture, targets[view.n_earlier :].min(axis=0)
 
     def _theta(self) -> Array:
         return self._chain.theta(len(self.rows), self._n_first())
@@ -332,11 +389,6 @@ class BayesianOptimizer(SurrogateOptimizer):
         """Whether the last two losses both repeat earlier ones."""
         earlier = self.losses[:-2]
         return len(earlier) > 0 and bool(np.isin(self.losses[-2:], earlier).all())
-
-
-def _shorter(theta: Array) -> Array:
-    """Return the hyperparameters with shorter lengthscales."""
-    return np.append(theta[:-2] + np.log(SHORTER), theta[-2:])
 
 
 def _draw(posterior: Posterior, rows: Rows, normals: Array) -> Array:

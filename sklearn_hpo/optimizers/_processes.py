@@ -28,7 +28,8 @@ class Chain:
     layout : Layout
         Kinds of the columns.
     data : callable
-        From a number of results to rows and targets, and whatever else.
+        From a number of results to rows, targets, their extra variances, and whatever
+        else.
     """
 
     def __init__(self, layout: Layout, data: Callable[[int], tuple[Any, ...]]) -> None:
@@ -56,18 +57,18 @@ class Chain:
             step = 1 if last <= 30 else last // 8
             following = max(last + step, first, 2)
             if following > size:
-                return theta
+                return next(theta for at, theta in self._fits[::-1] if at <= size)
             # afresh too whenever the results have doubled
             doubled = (following // first).bit_length() > (last // first).bit_length()
             self._fits.append((following, self._fit(following, theta, doubled)))
 
     def _fit(self, size: int, theta: Array, afresh: bool) -> Array:
-        rows, y = self._data(size)[:2]
+        rows, y, extra = self._data(size)[:3]
         if not y.any():
             return theta
-        found = fit(rows, y, self._layout, theta, max_iter=10)
+        found = fit(rows, y, self._layout, theta, 10, extra)
         if afresh:
-            rival = fit(rows, y, self._layout, self._start, 50)
+            rival = fit(rows, y, self._layout, self._start, 50, extra)
             found = max(found, rival, key=lambda pair: pair[1])
         return found[0]
 
@@ -189,3 +190,19 @@ def informative(y: Array, n: int) -> NDArray[np.intp]:
     others = np.setdiff1d(np.arange(len(y)), chosen)
     spread_out = np.linspace(0, len(others) - 1, n - len(chosen)).astype(int)
     return np.union1d(chosen, others[spread_out])
+
+
+def halved(theta: Array) -> Array:
+    """Return hyperparameters with halved lengthscales.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (d + 2,)
+        Log hyperparameters.
+
+    Returns
+    -------
+    theta : ndarray of shape (d + 2,)
+        Of a doubtful process.
+    """
+    return np.append(theta[:-2] - np.log(2.0), theta[-2:])
