@@ -133,19 +133,23 @@ class RBFOptimizer(SurrogateOptimizer):
         d = self.space.n_columns
         m = min(N_CANDIDATES * d, MAX_CANDIDATES)
         best = self.rows[np.argmin(_finite(self.losses))]
-        anywhere = rng.random((m, d))
         # The share of columns to move falls to nothing with the logarithm of the
         # number of proposals [1]_; one active column is moved in any case.
         spent = np.log(number + 1) / np.log(max(self.n_iter - self.n_design, 2))
         draws = np.where(np.isnan(best), np.inf, rng.random((m, d)))
         moved = draws < min(N_MOVED / d, 1.0) * (1.0 - spent)
         moved[np.arange(m), np.argmin(draws, axis=1)] = True
-        start = np.where(np.isnan(best), anywhere, best)
-        step = np.maximum(self._sigma(), self._min_step)
-        points = start + step * rng.standard_normal((m, d))
+        points = rng.standard_normal((m, d))
+        points *= np.maximum(self._sigma(), self._min_step)
+        points += best
         # Steps over the edge are turned back into the cube.
         points = 1.0 - np.abs(1.0 - np.abs(points))
-        points = np.where(self.layout.categorical, anywhere, points)
+        start = best
+        if not self.layout.plain:
+            anywhere = rng.random((m, d))
+            start = np.where(np.isnan(best), anywhere, best)
+            unordered = self.layout.categorical | np.isnan(best)
+            points = np.where(unordered, anywhere, points)
         return self.space.from_unit(np.where(moved, points, start))
 
     def _sigma(self) -> float:
