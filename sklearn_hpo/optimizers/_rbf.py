@@ -116,14 +116,15 @@ class RBFOptimizer(SurrogateOptimizer):
 
     def _scores(self, pool: Rows, pending: Rows, number: int) -> Losses:
         """Return what proposal `number` after the design minimises."""
-        y, fitted = normalise(self.losses), np.full(len(self.losses), True)
+        rows, y, others = self.rows, normalise(self.losses), pending
         if len(y) > MAX_ROWS:
             # The best ones, and as many more at even ranks, from good to bad.
             more = np.linspace(MAX_ROWS // 2, len(y) - 1, MAX_ROWS // 2).astype(int)
             rank = np.argsort(np.argsort(y, kind="stable"))
             fitted = (rank < MAX_ROWS // 2) | np.isin(rank, more)
-        others = np.vstack([self.rows[~fitted], pending])
-        model = CubicRBF(self.rows[fitted], y[fitted], self.layout, others)
+            others = np.vstack([rows[~fitted], pending])
+            rows, y = rows[fitted], y[fitted]
+        model = CubicRBF(rows, y, self.layout, others)
         value, distance = model.predict(pool)
         weight = WEIGHTS[number % len(WEIGHTS)]
         return weight * _scaled(value) - (1.0 - weight) * _scaled(distance)
@@ -174,5 +175,6 @@ def _finite(losses: Losses) -> Losses:
 
 def _scaled(x: Losses) -> Losses:
     """Map the range of x to [0, 1]."""
-    width = np.ptp(x)
-    return (x - x.min()) / (width if width > 0.0 else 1.0)
+    low = x.min()
+    width = x.max() - low
+    return (x - low) / (width if width > 0.0 else 1.0)
