@@ -57,7 +57,7 @@ class BayesianOptimizer(SurrogateOptimizer):
 
     Beyond 1000 losses, four of five proposals come from a process of the 256 rows
     nearest to the best one, and from a box around it that grows and shrinks with
-    successes and failures [9]_: their cost does not depend on the number of losses.
+    successes and failures [9]_: that process grows no further.
 
     Pending rows are conditioned on: the deviation as if they were known, the mean on
     several draws of their losses, over which the improvement is averaged [3]_.
