@@ -9,7 +9,12 @@ from scipy.stats import loguniform, randint, uniform
 
 from sklearn_hpo._numerics.gp import Layout
 from sklearn_hpo._numerics.rbf import CubicRBF
-from sklearn_hpo.optimizers._rbf import RBFOptimizer
+from sklearn_hpo.optimizers import (
+    BayesianOptimizer,
+    RBFOptimizer,
+    TeamOptimizer,
+    _rbf,
+)
 from sklearn_hpo.space import SearchSpace
 
 MIXED = [
@@ -197,10 +202,30 @@ def test_only_the_informative_of_many_rows_are_fitted():
     optimizer = RBFOptimizer(3000)
     optimizer.start(space, 0)
     optimizer.tell(rows, ((rows - 0.4) ** 2).sum(axis=1), np.ones(1500))
-    asks = optimizer.ask(4, rows[:0])
+    asks = optimizer.ask(8, rows[:0])
     assert not (asks[:, None] == rows).all(axis=2).any()
-    # The last of the four weights is the one that counts on the interpolant.
-    assert_allclose(asks[3], 0.4, atol=0.05)
+    # The last of the four weights, used twice, is the one of the interpolant.
+    assert_allclose(asks[6:], 0.4, atol=0.05)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_each_weight_has_its_turn_in_a_team_too(n_members, monkeypatch):
+    used = []
+
+    class Recorded(tuple):
+        __slots__ = ()
+
+        def __getitem__(self, index):
+            used.append(super().__getitem__(index))
+            return used[-1]
+
+    monkeypatch.setattr(_rbf, "WEIGHTS", Recorded(_rbf.WEIGHTS))
+    space = SearchSpace({"x": uniform(0, 1)})
+    team = TeamOptimizer([BayesianOptimizer(40), RBFOptimizer(40)][-n_members:])
+    team.start(space, 0)
+    team.tell(space.sample(4, np.random.default_rng(0)), np.arange(4.0), np.ones(4))
+    team.ask(16, np.empty((0, 1)))
+    assert sorted(used) == sorted(_rbf.WEIGHTS * (4 // n_members))
 
 
 def test_rows_told_twice_or_all_alike_do_no_harm():

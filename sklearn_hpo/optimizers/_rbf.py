@@ -126,7 +126,8 @@ class RBFOptimizer(SurrogateOptimizer):
             rows, y = rows[fitted], y[fitted]
         model = CubicRBF(rows, y, self.layout, others)
         value, distance = model.predict(pool)
-        weight = WEIGHTS[number % len(WEIGHTS)]
+        # Each weight twice: a member of a team of two is asked every other time.
+        weight = WEIGHTS[number // 2 % len(WEIGHTS)]
         return weight * _scaled(value) - (1.0 - weight) * _scaled(distance)
 
     def _candidates(self, number: int, rng: np.random.Generator) -> Rows:
