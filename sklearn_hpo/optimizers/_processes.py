@@ -16,6 +16,7 @@ from sklearn_hpo.optimizers._base import Rows
 Array = NDArray[np.float64]
 
 MAX_EARLIER = 128  # observations of an earlier study
+ALL_FITTED = 30  # results each of which is a reason to fit; then an eighth more is
 
 
 class Chain:
@@ -54,7 +55,7 @@ class Chain:
         """
         while True:
             last, theta = self._fits[-1]
-            step = 1 if last <= 30 else last // 8
+            step = 1 if last <= ALL_FITTED else last // 8
             following = max(last + step, first, 2)
             if following > size:
                 return next(theta for at, theta in self._fits[::-1] if at <= size)
