@@ -6,8 +6,9 @@ methods meet the same function of the parameters.
 
 References
 ----------
-Branin, Hartmann, Ackley, Rosenbrock, camel and Beale functions: S. Surjanovic and
-D. Bingham, Virtual Library of Simulation Experiments, https://www.sfu.ca/~ssurjano.
+Branin, Hartmann, Ackley, Rosenbrock, camel, Beale, Levy and Styblinski-Tang functions:
+S. Surjanovic and D. Bingham, Virtual Library of Simulation Experiments,
+https://www.sfu.ca/~ssurjano.
 Func-2C: B. Ru et al., "Bayesian optimisation over multiple continuous and categorical
 inputs", ICML 2020. Tree: R. Jenatton et al., "Bayesian optimization with
 tree-structured dependencies", ICML 2017.
@@ -147,6 +148,34 @@ def tree(first, second, **leaf):
     return variable**2 + 0.1 * (1 + 2 * first + second) + leaf[f"r{1 + first}"]
 
 
+def levy(*x):
+    """Ripples on a bowl; its lowest point is 0, at 1."""
+    w = 1 + (np.array(x) - 1) / 4
+    ends = np.sin(np.pi * w[0]) ** 2 + (w[-1] - 1) ** 2 * (
+        1 + np.sin(2 * np.pi * w[-1]) ** 2
+    )
+    ripples = 1 + 10 * np.sin(np.pi * w[:-1] + 1) ** 2
+    return ends + np.sum((w[:-1] - 1) ** 2 * ripples)
+
+
+def styblinski(*x):
+    """Two basins in each dimension, the best of all -39.16617."""
+    x = np.array(x)
+    return 0.5 * np.mean(x**4 - 16 * x**2 + 5 * x)
+
+
+def stairs(*x):
+    """A bowl of plateaus, steeper in each dimension; its lowest value is 0."""
+    return 2.0 ** np.arange(len(x)) @ np.floor(1.5 * np.array(x) + 0.5) ** 2
+
+
+def trees(x1, x2, x3, x4, first):
+    """Two integers that depend on each other, two logarithms, a category; 0 at best."""
+    best = {"a": 4, "b": 7, "c": 10}[first]
+    whole = (x1 - best) ** 2 / 30 + (np.log2(x2) - 0.4 * x1) ** 2 / 8
+    return whole + np.log10(x3) ** 2 / 9 + abs(x4 - 0.8) + (10 - best) / 60
+
+
 def _by_name(function):
     """Let a function of any number of coordinates take them as x1, x2, ..."""
     return lambda **x: function(*(x[name] for name in sorted(x)))
@@ -159,6 +188,10 @@ FUNCTIONS = {
     "rosenbrock4": _by_name(rosenbrock),
     "func2c": func2c,
     "tree": tree,
+    "levy4": _by_name(levy),
+    "styblinski5": _by_name(styblinski),
+    "stairs4": _by_name(stairs),
+    "trees": trees,
 }
 
 
@@ -259,6 +292,29 @@ def synthetic_tasks():
         _synthetic("rosenbrock4", _box(4, -5, 10), 0.0),
         _synthetic("func2c", mixed, 0.206326),
         _synthetic("tree", [_leaf(i, j) for i in (0, 1) for j in (0, 1)], -0.1),
+    ]
+
+
+def more_synthetic_tasks():
+    """Return more tasks with a known optimum, for what needs many searches.
+
+    Returns
+    -------
+    tasks : list of Task
+        Ripples, basins, plateaus, and integers beside a category.
+    """
+    whole = {
+        "x1": randint(1, 16),
+        "x2": lograndint(1, 129),
+        "x3": loguniform(1e-4, 1e2),
+        "x4": uniform(0, 1),
+        "first": ["a", "b", "c"],
+    }
+    return [
+        _synthetic("levy4", _box(4, -9.0, 10.0), 0.0),
+        _synthetic("styblinski5", _box(5, -5.0, 5.0), 39.16617),
+        _synthetic("stairs4", _box(4, -7.0, 10.0), 0.0),
+        _synthetic("trees", whole, 0.0),
     ]
 
 
