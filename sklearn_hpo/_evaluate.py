@@ -1,11 +1,14 @@
 """Evaluation of one job: the only code of the project that runs in workers."""
 
+import pickle
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import clone
 
+from sklearn_hpo._resources import Resource
 from sklearn_hpo._sklearn_compat import failed_result, fit_and_score
 from sklearn_hpo._trial import Job, Report
 
@@ -36,6 +39,8 @@ class Problem:
         The score of a fit that fails.
     verbose : int
         As in scikit-learn.
+    resource : Resource
+        What a share of the budget means.
     """
 
     estimator: Any
@@ -49,6 +54,7 @@ class Problem:
     return_train_score: bool = False
     error_score: float | str = float("nan")
     verbose: int = 0
+    resource: Resource = Resource()
 
 
 def evaluate(job: Job, problem: Problem) -> Report:
@@ -68,14 +74,40 @@ def evaluate(job: Job, problem: Problem) -> Report:
     """
     start = time.time()
     train, test = problem.splits[job.fold]
+    resource = problem.resource
+    model = reached = None
+    job = replace(job, model=_load(job.model))
     try:
-        result = fit_and_score(clone(problem.estimator), problem, train, test, job)
+        train = resource.rows(train, job.fold, job.budget)
+        estimator, params = resource.begin(problem.estimator, job)
+        task = replace(job, params=params, model=None)
+        result = fit_and_score(estimator, problem, train, test, task)
+        if result["fit_error"] is None:
+            reached = resource.reached(estimator)
+            model = _store(resource.end(estimator, job), job.keep)
     except Exception as error:
         if problem.error_score == "raise" or not _refused(job, problem):
             raise
         result = failed_result(problem, error, len(test))
     stop = job.events is not None and job.events.stop
-    return Report(job.trial, job.fold, result, start, time.time(), stop)
+    return Report(job.trial, job.fold, result, start, time.time(), stop, model, reached)
+
+
+def _load(model: Any) -> Any:
+    """Take a model out of its file, if it was left in one."""
+    if not isinstance(model, Path):
+        return model
+    loaded = pickle.loads(model.read_bytes())
+    model.unlink()
+    return loaded
+
+
+def _store(model: Any, keep: Path | bool) -> Any:
+    """Leave a model in a file, if it shall be in one."""
+    if model is None or not isinstance(keep, Path):
+        return model
+    keep.write_bytes(pickle.dumps(model, 5))
+    return keep
 
 
 def _refused(job: Job, problem: Problem) -> bool:

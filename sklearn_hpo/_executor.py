@@ -53,6 +53,7 @@ class SequentialExecutor:
 
     n_workers = 1
     in_caller = True
+    folder = None
 
     def __init__(self, function: Callable[..., Any], shared: Any) -> None:
         self._function = function
@@ -109,7 +110,9 @@ class ParallelExecutor:
         self._parallel = parallel
         self._backend = parallel._backend
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.folder = None
         if isinstance(self._backend, _LOCAL_PROCESSES):
+            self.folder = folder
             shared = SharedFile.write(shared, folder)
         self._call = configured(partial(_call_with_shared, function))
         self._shared = shared

@@ -11,6 +11,7 @@ from traceback import format_exception
 
 import numpy as np
 import sklearn
+from scipy.stats import rankdata
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV
@@ -30,6 +31,7 @@ __all__ = [
     "FitEvents",
     "Interval",
     "StrOptions",
+    "average_over_folds_run",
     "check_method_params",
     "check_refit",
     "close_scores",
@@ -107,7 +109,7 @@ def without_scores(results):
     return blank
 
 
-def format_results(search, candidates, n_splits, results, partial):
+def format_results(search, candidates, n_splits, results, *, partial, more=None):
     """Return `cv_results_`.
 
     Parameters
@@ -122,6 +124,8 @@ def format_results(search, candidates, n_splits, results, partial):
         As `fit_and_score` returns them, by candidate, then by split.
     partial : bool
         Whether some candidates lack scores by design, which is nothing to warn of.
+    more : dict of list or None
+        Columns to add, with one entry a candidate.
 
     Returns
     -------
@@ -131,7 +135,33 @@ def format_results(search, candidates, n_splits, results, partial):
     with warnings.catch_warnings():
         if partial:
             warnings.filterwarnings("ignore", "One or more of the .* non-finite")
-        return search._format_results(candidates, n_splits, results)
+        return search._format_results(candidates, n_splits, results, more)
+
+
+def average_over_folds_run(results, n_splits, rows):
+    """Let means, deviations and ranks be those of the folds that were run.
+
+    Parameters
+    ----------
+    results : dict of ndarray
+        `cv_results_`; changed in place.
+    n_splits : int
+        Number of splits.
+    rows : ndarray of int
+        The candidates that were evaluated on some of them, at least one each.
+    """
+    for name in [key[len("mean_") :] for key in results if key.startswith("mean_t")]:
+        splits = [results[f"split{i}_{name}"] for i in range(n_splits)]
+        scores = np.transpose(splits)[rows]
+        failed = np.isnan(scores).all(axis=1)
+        scores[failed] = 0.0
+        results[f"mean_{name}"][rows] = np.where(failed, np.nan, np.nanmean(scores, 1))
+        results[f"std_{name}"][rows] = np.where(failed, np.nan, np.nanstd(scores, 1))
+        if f"rank_{name}" in results:
+            means = results[f"mean_{name}"]
+            lowest = np.nanmin(means, initial=0.0) - 1.0
+            ranks = rankdata(-np.nan_to_num(means, nan=lowest), method="min")
+            results[f"rank_{name}"] = ranks.astype(np.int32)
 
 
 def select_best_index(search, refit_metric, results):
@@ -287,13 +317,16 @@ class FitEvents:
         return any(hasattr(part, "_skl_callbacks") for part in (self._search, *parts))
 
     @contextmanager
-    def searching(self, n_trials, n_splits, detach):
-        """Announce the search; yield a function from trial and fold to their events.
+    def searching(self, stages, n_splits, detach):
+        """Announce the search; yield a function from trial, fold and stage to events.
 
         Parameters
         ----------
-        n_trials, n_splits : int
-            Upper bound of the candidates, and the folds of each.
+        stages : list of int or None
+            Upper bounds of the candidates, by stage; None if unknown. Several stages
+            are tasks of their own, as the iterations of scikit-learn's halving.
+        n_splits : int
+            The folds of each candidate.
         detach : bool
             Whether the folds run in other processes or threads, which must not see
             the tree of tasks grow while they pickle or change it.
@@ -301,15 +334,28 @@ class FitEvents:
         if self._root is None:
             yield None
             return
-        context = self._root.subcontext(
+        halving = len(stages) > 1
+        search = self._root.subcontext(
             task_name="search",
-            max_subtasks=n_trials * n_splits,
+            max_subtasks=len(stages) if halving else stages[0] * n_splits,
             sequential_subtasks=False,
         )
-        context.call_on_fit_task_begin(estimator=self._search)
+        search.call_on_fit_task_begin(estimator=self._search)
+        begun = {} if halving else {0: search}
 
-        def fold_events(trial, fold):
-            task = context.subcontext(
+        def stage_context(stage):
+            if stage not in begun:
+                begun[stage] = search.subcontext(
+                    task_name="halving-iteration",
+                    task_id=stage,
+                    max_subtasks=stages[stage] and stages[stage] * n_splits,
+                    sequential_subtasks=False,
+                )
+                begun[stage].call_on_fit_task_begin(estimator=self._search)
+            return begun[stage]
+
+        def fold_events(trial, fold, stage):
+            task = stage_context(stage).subcontext(
                 task_name="candidate-split-evaluation", task_id=trial * n_splits + fold
             )
             if not detach:
@@ -319,7 +365,10 @@ class FitEvents:
             return FoldEvents(caller, _detached(task))
 
         yield fold_events if self.heard else None
-        context.call_on_fit_task_end(estimator=self._search)
+        if halving:
+            for context in begun.values():
+                context.call_on_fit_task_end(estimator=self._search)
+        search.call_on_fit_task_end(estimator=self._search)
 
     @contextmanager
     def refitting(self, estimator):

@@ -14,26 +14,33 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
+from sklearn_hpo._models import Models
 from sklearn_hpo._trial import Job, Report, Trial
 from sklearn_hpo.optimizers import Optimizer
-from sklearn_hpo.schedulers import Continue, Scheduler
+from sklearn_hpo.schedulers import Continue, New, Scheduler
 from sklearn_hpo.space import SearchSpace
 
 # How many draws may repeat earlier candidates before a space counts as exhausted.
 _MAX_REDRAWS = 1000
 
 Results = tuple[NDArray[np.float64], NDArray[np.float64]]
-Status = Literal["complete", "stopped", "failed", "incomplete"]
+Status = Literal["complete", "promoted", "stopped", "failed", "incomplete"]
 
 
-@dataclass
-class Record:
-    """A trial and what has been reported of it.
+@dataclass(eq=False)
+class Evaluation:
+    """What one stage of the plan gives a trial.
 
     Attributes
     ----------
     trial : Trial
         The candidate.
+    stage : int
+        Its place in the plan.
+    budget : float
+        The share of the full budget that the trial has been given so far.
+    gain : float
+        The part of it that this evaluation had to pay for.
     reports : dict of int to Report
         By fold.
     n_folds : int
@@ -41,18 +48,30 @@ class Record:
     score : float
         Mean score over the folds that are in, to be maximised; NaN before, or if it
         failed.
-    ended : bool
-        Whether all its folds are in and it gets no more.
-    status : {"complete", "stopped", "failed", "incomplete"}
-        Whether it ended with all folds, was stopped before, failed, or never ended.
+    estimate : float
+        The score that teaches the optimizer, with all folds or the best guess of it.
+    variance : float
+        Of that guess.
+    status : {"complete", "promoted", "stopped", "failed", "incomplete"}
+        Whether it ended with the full budget, was or was not followed by another one of
+        the same trial, failed, or never ended.
     """
 
     trial: Trial
+    stage: int
+    budget: float = 0.0
+    gain: float = 0.0
     reports: dict[int, Report] = field(default_factory=dict)
     n_folds: int = 0
     score: float = math.nan
-    ended: bool = False
+    estimate: float = math.nan
+    variance: float = 0.0
     status: Status = "incomplete"
+
+    @property
+    def settled(self) -> bool:
+        """Whether all its folds are in, and it gets no more."""
+        return self.status != "incomplete"
 
     @property
     def results(self) -> list[dict[str, Any]]:
@@ -104,9 +123,10 @@ class Rules:
 class Study:
     """Run trials until the scheduler, a rule or the user says stop.
 
-    Trial ``t`` is proposed knowing exactly the trials up to ``t - max_concurrent``, in
-    that order, whether or not later ones have ended: the outcome does not depend on
-    timing. If the rules are not deterministic, it knows every trial that has ended.
+    Evaluation ``e``, if it is of a new trial, is proposed knowing exactly the
+    evaluations up to ``e - max_concurrent``, in that order, whether or not later ones
+    have ended: the outcome does not depend on timing. If the rules are not
+    deterministic, it knows every evaluation that has ended.
 
     Attributes
     ----------
@@ -131,14 +151,21 @@ class Study:
         Results that count as told, whose rows are not evaluated again.
     earlier : tuple of (rows, losses) or None
         Results of another study, for the optimizer to recall.
+    by_fold : bool
+        Whether a share of the budget is a share of the folds; if not, all folds get
+        that share of some other resource.
+    models : Models or None
+        Keeps the fitted models of trials that may go on, if that saves fitting.
     fold_events : callable or None
-        From trial and fold numbers to the events of that job.
+        From trial, fold and stage to the events of that job.
     announce : callable or None
-        Called with this study and the record of each trial that ends.
-    records : list of Record
-        The trials, in the order of proposals.
-    ended : list of Record
-        Those that get no more folds, in the order of their ends.
+        Called with this study and each evaluation that ends.
+    evaluations : list of Evaluation
+        In the order in which they were begun.
+    trials : list of Evaluation
+        The last evaluation of each trial, in the order of proposals.
+    settled : list of Evaluation
+        Those that have ended, in the order of their ends.
     cut_short_by : BaseException or None
         The interrupt or the death of a worker that ended the study.
     """
@@ -153,33 +180,44 @@ class Study:
     first: Sequence[dict[str, Any]] = ()
     known: Results | None = None
     earlier: Results | None = None
-    fold_events: Callable[[int, int], Any] | None = None
-    announce: Callable[["Study", Record], None] | None = None
-    records: list[Record] = field(default_factory=list, init=False)
-    ended: list[Record] = field(default_factory=list, init=False)
+    by_fold: bool = True
+    models: Models | None = None
+    fold_events: Callable[[int, int, int], Any] | None = None
+    announce: Callable[["Study", Evaluation], None] | None = None
+    evaluations: list[Evaluation] = field(default_factory=list, init=False)
+    trials: list[Evaluation] = field(default_factory=list, init=False)
+    settled: list[Evaluation] = field(default_factory=list, init=False)
     cut_short_by: BaseException | None = field(default=None, init=False)
-    _told: list[Record] = field(default_factory=list, init=False)
+    _told: list[Evaluation] = field(default_factory=list, init=False)
     _seen: set[Hashable] = field(default_factory=set, init=False)
     _jobs: deque[Job] = field(default_factory=deque, init=False)
     _closed: bool = field(default=False, init=False)
+    _stopped: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._first = iter(self.first)
+        self._began = time.monotonic()
 
     @property
-    def listed(self) -> list[Record]:
-        """The trials in the order of proposals, repeats among `first` repeated."""
-        by_key = {self.space.key(r.trial.params): r for r in self.records}
+    def listed(self) -> list[Evaluation]:
+        """What has ended: by stage, then in the order of proposals.
+
+        Repeats among `first` are repeated where there is one stage only.
+        """
+        if len(self.scheduler.plan) > 1:
+            return sorted(self.settled, key=lambda e: (e.stage, e.trial.number))
+        by_key = {self.space.key(e.trial.params): e for e in self.trials}
         keys = [self.space.key(params) for params in self.first]
         first = [by_key[key] for key in keys if key in by_key]
-        return first + self.records[len(set(keys)) :]
+        everything = first + self.trials[len(set(keys)) :]
+        return [evaluation for evaluation in everything if evaluation.settled]
 
     @property
-    def best(self) -> Record | None:
-        """The first trial with the highest score so far."""
+    def best(self) -> Evaluation | None:
+        """The first trial with the highest score at the full budget so far."""
         return max(
-            (record for record in self.ended if record.status == "complete"),
-            key=lambda record: (record.score, -record.trial.number),
+            (e for e in self.settled if e.status == "complete"),
+            key=lambda e: (e.score, -e.trial.number),
             default=None,
         )
 
@@ -202,11 +240,11 @@ class Study:
                 self._receive(executor.next_result())
         except (KeyboardInterrupt, BrokenExecutor) as error:
             executor.abort()
-            if not self.ended:
+            if not self.settled:
                 raise
             self.cut_short_by = error
-        told = {record.trial.number for record in self._told}
-        self._tell([r for r in self.ended if r.trial.number not in told])
+        told = set(map(id, self._told))
+        self._tell([e for e in self.settled if id(e) not in told])
 
     def _begin(self) -> None:
         self.optimizer.start(self.space, self.seed)
@@ -227,81 +265,136 @@ class Study:
 
     def _schedule(self) -> bool:
         """Queue the next piece of work, if there is one now."""
-        number = len(self.records)
-        started = time.perf_counter()
-        known = self._known_to(number) if self._may_start(number) else None
+        known = self._known() if self._may_start() else None
         if known is not None:
             self._tell(known)
-            self._closed = self._closed or self._out_of_time() or self._stagnates()
+            if self._out_of_time() or self._stagnates():
+                self._close()
         work = self.scheduler.next(
             None if known is None or self._closed else len(self._told)
         )
-        if work is None:
-            return False
         if isinstance(work, Continue):
-            record = self.records[work.trial]
-        else:
-            # the matrices are small: more threads would only wait for one another
-            with _blas().limit(limits=1):
-                found = self._next_candidate()
-            if found is None:
-                self._closed = True
-                return False
-            seconds = time.perf_counter() - started
-            record = Record(Trial(number, *found, seconds))
-            self.records.append(record)
-        self._queue(record, work.budget)
+            return self._go_on(work)
+        return work is not None and self._start(work)
+
+    def _start(self, work: New) -> bool:
+        """Queue the first folds of a new trial, if there is another candidate."""
+        started = time.perf_counter()
+        # the matrices are small: more threads would only wait for one another
+        with _blas().limit(limits=1):
+            found = self._next_candidate()
+        if found is None:
+            self._close()
+            return self._schedule()
+        seconds = time.perf_counter() - started
+        trial = Trial(len(self.trials), *found, seconds)
+        evaluation = Evaluation(trial, work.stage)
+        self.trials.append(evaluation)
+        self.evaluations.append(evaluation)
+        self._queue(evaluation, work.budget)
         return True
 
-    def _queue(self, record: Record, budget: float) -> None:
-        """Queue the folds of a trial up to `budget`."""
-        number, due = record.trial.number, round(budget * self.n_splits)
-        for fold in range(record.n_folds, due):
-            events = self.fold_events(number, fold) if self.fold_events else None
-            self._jobs.append(Job(number, fold, record.trial.params, events))
-        record.n_folds = due
+    def _go_on(self, work: Continue) -> bool:
+        """Queue what a trial needs to get up to a higher budget."""
+        before = self.trials[work.trial]
+        if not before.settled:
+            self._queue(before, work.budget)
+            return True
+        if self._stopped or not self._has_time(work.budget - before.budget):
+            self._stopped = True
+            return self._schedule()
+        before.status = "promoted"
+        evaluation = Evaluation(before.trial, work.stage, before.budget)
+        if self.by_fold:
+            evaluation.reports = dict(before.reports)
+            evaluation.n_folds = before.n_folds
+        self.trials[work.trial] = evaluation
+        self.evaluations.append(evaluation)
+        self._queue(evaluation, work.budget)
+        return True
 
-    def _may_start(self, number: int) -> bool:
+    def _queue(self, evaluation: Evaluation, budget: float) -> None:
+        """Queue the jobs that bring a trial up to `budget`."""
+        number = evaluation.trial.number
+        due = round(budget * self.n_splits) if self.by_fold else self.n_splits
+        for fold in range(evaluation.n_folds, due):
+            events = None
+            if self.fold_events:
+                events = self.fold_events(number, fold, evaluation.stage)
+            job = Job(number, fold, evaluation.trial.params, budget, events=events)
+            self._jobs.append(self.models.lend(job) if self.models else job)
+        evaluation.n_folds = due
+        paid = evaluation.budget if self.by_fold or self.models else 0.0
+        evaluation.gain += budget - paid
+        evaluation.budget = budget
+
+    def _may_start(self) -> bool:
+        """Whether a new trial may start, as far as the rules have a say."""
         if self._closed:
             return False
         if self.rules.deterministic:
-            return all(record.ended for record in self._known_to(number))
-        return number - len(self.ended) < self.rules.max_concurrent
+            return all(evaluation.settled for evaluation in self._known())
+        under_way = len(self.evaluations) - len(self.settled)
+        return under_way < self.rules.max_concurrent
 
-    def _known_to(self, number: int) -> list[Record]:
-        """Return the trials that the proposal of trial `number` knows, not yet told."""
+    def _known(self) -> list[Evaluation]:
+        """Return the evaluations that the next proposal knows, not yet told."""
+        n_told = len(self._told)
         if not self.rules.deterministic:
-            return self.ended[len(self._told) :]
-        return self.records[
-            len(self._told) : max(0, number - self.rules.max_concurrent + 1)
-        ]
+            return self.settled[n_told:]
+        n_known = len(self.evaluations) - self.rules.max_concurrent + 1
+        return self.evaluations[n_told : max(0, n_known)]
 
-    def _tell(self, records: list[Record]) -> None:
-        if not records:
+    def _tell(self, evaluations: list[Evaluation]) -> None:
+        if not evaluations:
             return
-        self._told.extend(records)
+        self._told.extend(evaluations)
         self.optimizer.tell(
-            np.array([record.trial.row for record in records]),
-            -np.array([self.scheduler.estimate(r.trial.number) for r in records]),
-            np.array([record.n_folds / self.n_splits for record in records]),
-            self.n_splits * np.array([record.fit_seconds for record in records]),
-            np.array([self.scheduler.variance(r.trial.number) for r in records]),
+            np.array([e.trial.row for e in evaluations]),
+            -np.array([e.estimate for e in evaluations]),
+            np.array([e.budget for e in evaluations]),
+            self.n_splits * np.array([e.fit_seconds for e in evaluations]),
+            np.array([e.variance for e in evaluations]),
         )
 
+    def _close(self) -> None:
+        """Start no new trial any more."""
+        if not self._closed:
+            self._closed = True
+            self.scheduler.close(len(self.trials))
+
     def _out_of_time(self) -> bool:
-        if not self.ended or math.isinf(self.rules.deadline):
+        """Whether a new trial would come too late, or leave no time for the others."""
+        if not self.settled or math.isinf(self.rules.deadline):
             return False
-        trial = float(np.median([record.seconds for record in self.ended]))
-        model = self.best or self.ended[-1]
-        refit = self.rules.refit_factor * model.fit_seconds
-        return time.monotonic() + trial + refit > self.rules.deadline
+        ahead = self.scheduler.ahead(paid=self.by_fold or self.models is not None)
+        if ahead > 0.0:
+            return not self._has_time(ahead)
+        trial = float(np.median([e.seconds for e in self.settled]))
+        return time.monotonic() + trial + self._refit_seconds() > self.rules.deadline
+
+    def _has_time(self, share: float) -> bool:
+        """Whether evaluations that cost `share` in sum would end before the deadline.
+
+        They will take as long as all those before them, measured by their costs.
+        """
+        if math.isinf(self.rules.deadline):
+            return True
+        now = time.monotonic()
+        pace = (now - self._began) / sum(e.gain for e in self.settled)
+        return now + share * pace + self._refit_seconds() <= self.rules.deadline
+
+    def _refit_seconds(self) -> float:
+        model = self.best or self.settled[-1]
+        whole = model.fit_seconds if self.by_fold else model.fit_seconds / model.gain
+        return self.rules.refit_factor * whole
 
     def _stagnates(self) -> bool:
         patience = self.rules.n_iter_no_change
         if patience is None or len(self._told) <= patience:
             return False
-        scores = np.array([record.score for record in self._told])
-        scores[[record.status != "complete" for record in self._told]] = -np.inf
+        scores = np.array([evaluation.score for evaluation in self._told])
+        scores[[e.status != "complete" for e in self._told]] = -np.inf
         before, after = scores[:-patience].max(), scores[-patience:].max()
         return bool(after <= before + self.rules.tol) and before > -np.inf
 
@@ -325,12 +418,12 @@ class Study:
 
     def _proposals(self) -> Iterator[tuple[NDArray[np.float64], str]]:
         """Yield the optimizer's proposal, and draws in case that it is not new."""
-        told = {record.trial.number for record in self._told}
-        pending = [r.trial.row for r in self.records if r.trial.number not in told]
+        told = {evaluation.trial.number for evaluation in self._told}
+        pending = [e.trial.row for e in self.trials if e.trial.number not in told]
         rows = np.array(pending).reshape(len(pending), self.space.n_columns)
         yield self.optimizer.ask(1, rows)[0], self.optimizer.source(len(rows))
         # a stream of its own: proposals count from 0, redraws carry a third number
-        rng = np.random.default_rng([self.seed, len(self.records), 1])
+        rng = np.random.default_rng([self.seed, len(self.trials), 1])
         for _ in range(_MAX_REDRAWS):
             yield self.space.sample(1, rng)[0], "random"
 
@@ -342,24 +435,34 @@ class Study:
         return True
 
     def _receive(self, report: Report) -> None:
-        record = self.records[report.trial]
-        record.reports[report.fold] = report
+        evaluation = self.trials[report.trial]
+        if self.models is not None:
+            report = self.models.take(report)
+        evaluation.reports[report.fold] = report
         if report.stop:
-            self._closed = True
-        if len(record.reports) < record.n_folds:
+            self._stopped = True
+            self._close()
+        if len(evaluation.reports) < evaluation.n_folds:
             return
-        record.score = self.score_of(record.results)
-        share = record.n_folds / self.n_splits
-        if not self.scheduler.report(report.trial, share, record.score):
-            return
-        record.ended = True
-        whole = record.n_folds == self.n_splits
-        record.status = "complete" if whole else "stopped"
-        if not math.isfinite(record.score):
-            record.status = "failed"
-        self.ended.append(record)
+        evaluation.score = self.score_of(evaluation.results)
+        if self.scheduler.report(report.trial, evaluation.budget, evaluation.score):
+            self._settle(evaluation)
+
+    def _settle(self, evaluation: Evaluation) -> None:
+        """Count the score of an evaluation, and free what no trial needs any more."""
+        number = evaluation.trial.number
+        evaluation.estimate = self.scheduler.estimate(number)
+        evaluation.variance = self.scheduler.variance(number)
+        whole = math.isclose(evaluation.budget, 1.0)
+        evaluation.status = "complete" if whole else "stopped"
+        if not math.isfinite(evaluation.score):
+            evaluation.status = "failed"
+        self.settled.append(evaluation)
+        retired = self.scheduler.retired()
+        if self.models is not None:
+            self.models.drop(retired)
         if self.announce:
-            self.announce(self, record)
+            self.announce(self, evaluation)
 
 
 @lru_cache(maxsize=1)

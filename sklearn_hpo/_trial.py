@@ -1,6 +1,7 @@
 """What crosses the layers: frozen, picklable, and free of the search."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,13 @@ class Job:
         Place in the list of splits.
     params : dict
         Parameters of the trial.
+    budget : float
+        The share of the full resource, in (0, 1].
+    model : object or None
+        The model of an earlier job, to go on with, or the file that holds it.
+    keep : Path or bool
+        Whether the model of this job will be asked for again, or the file to leave it
+        in.
     events : object or None
         Callback context of this fold, if anyone listens.
     """
@@ -52,6 +60,9 @@ class Job:
     trial: int
     fold: int
     params: dict[str, Any]
+    budget: float = 1.0
+    model: Any = field(default=None, compare=False)
+    keep: Path | bool = False
     events: Any = field(default=None, compare=False)
 
 
@@ -71,6 +82,10 @@ class Report:
         Wall-clock times, in seconds since the epoch.
     stop : bool
         Whether a callback asked the search to stop.
+    model : object or None
+        The fitted model, or the file that holds it, if it was to be kept.
+    reached : float or None
+        The amount of the resource after which training ended by itself, if it did.
     """
 
     trial: int
@@ -79,3 +94,5 @@ class Report:
     start: float
     end: float
     stop: bool = False
+    model: Any = field(default=None, compare=False)
+    reached: float | None = None

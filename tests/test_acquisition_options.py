@@ -234,7 +234,7 @@ def test_the_study_tells_seconds_of_all_folds_and_variances_of_some():
         score_of=lambda results: float(np.mean([r["test_scores"] for r in results])),
     )
     study.run(SequentialExecutor(evaluate, None))
-    stopped = [record.status == "stopped" for record in study.records]
+    stopped = [record.status == "stopped" for record in study.trials]
     assert any(stopped)
     np.testing.assert_array_equal(optimizer.variances > 0, stopped)
     np.testing.assert_allclose(optimizer.seconds, 5.0 * (1.0 + optimizer.rows[:, 0]))

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def run(
 
 
 def params_of(study):
-    return [record.trial.params for record in study.records]
+    return [record.trial.params for record in study.trials]
 
 
 @pytest.mark.parametrize("concurrent", [1, 2, 5])
@@ -89,7 +90,7 @@ def test_timing_does_not_change_the_outcome(n_workers, seed):
     study = run(executor=Shuffled(evaluate, n_workers, seed), max_concurrent=4)
     assert params_of(study) == params_of(reference)
     assert study.optimizer.known == reference.optimizer.known
-    assert [r.score for r in study.records] == [r.score for r in reference.records]
+    assert [r.score for r in study.trials] == [r.score for r in reference.trials]
 
 
 def test_without_determinism_every_result_is_used():
@@ -99,7 +100,7 @@ def test_without_determinism_every_result_is_used():
         told + pending == t for t, (told, pending) in enumerate(study.optimizer.known)
     )
     assert max(pending for _, pending in study.optimizer.known) <= 3
-    ends = [record.trial.number for record in study.ended]
+    ends = [record.trial.number for record in study.settled]
     assert ends != sorted(ends)
     assert len(ends) == 20
 
@@ -112,26 +113,26 @@ def test_no_candidate_twice():
 
 def test_finite_space_is_used_up():
     study = run(50, space=SearchSpace({"x": [1, 2], "y": randint(0, 3)}))
-    assert len(study.records) == 6
+    assert len(study.trials) == 6
 
 
 def test_space_that_yields_nothing_new_ends_the_study():
     # infinite, but all draws with a chance to appear are soon used up
     study = run(400, space=SearchSpace({"x": poisson(0.01)}))
-    assert 2 <= len(study.records) < 20
+    assert 2 <= len(study.trials) < 20
 
 
 def test_first_candidates_come_first_and_once():
     first = [{"x": 0.25}, {"x": 0.75}, {"x": 0.25}]
     study = run(4, first=first)
     assert params_of(study)[:2] == first[:2]
-    assert len(study.records) == 4
+    assert len(study.trials) == 4
     assert [r.trial.number for r in study.listed] == [0, 1, 0, 2, 3]
 
 
 def test_stagnation_counts_trials_without_a_rise():
     study = run(100, n_iter_no_change=7)
-    scores = [record.score for record in study.records]
+    scores = [record.score for record in study.trials]
     last_rise = int(np.argmax(scores))
     assert len(scores) == last_rise + 1 + 7
     for end in range(8, len(scores)):
@@ -139,7 +140,7 @@ def test_stagnation_counts_trials_without_a_rise():
 
 
 def test_stagnation_by_tolerance():
-    assert len(run(100, n_iter_no_change=3, tol=10.0).records) == 4
+    assert len(run(100, n_iter_no_change=3, tol=10.0).trials) == 4
 
 
 def test_stagnation_waits_for_a_first_score():
@@ -148,13 +149,13 @@ def test_stagnation_waits_for_a_first_score():
         report.result["test_scores"] = math.nan if job.trial < 10 else 1.0
         return report
 
-    assert len(run(100, function=failing, n_iter_no_change=3).records) == 14
+    assert len(run(100, function=failing, n_iter_no_change=3).trials) == 14
 
 
 def test_deadline_leaves_time_for_the_refit():
     # a refit takes 2 * 1 s, so none of the trials after the first would be in time
-    assert len(run(deadline=time.monotonic() + 1.5, refit_factor=2.0).records) == 1
-    assert len(run(deadline=time.monotonic() + 60, refit_factor=2.0).records) == 20
+    assert len(run(deadline=time.monotonic() + 1.5, refit_factor=2.0).trials) == 1
+    assert len(run(deadline=time.monotonic() + 60, refit_factor=2.0).trials) == 20
 
 
 def test_interrupt_keeps_what_is_complete():
@@ -165,7 +166,7 @@ def test_interrupt_keeps_what_is_complete():
 
     study = run(function=interrupted)
     assert isinstance(study.cut_short_by, KeyboardInterrupt)
-    assert [record.status for record in study.records] == ["complete"] * 5 + [
+    assert [record.status for record in study.trials] == ["complete"] * 5 + [
         "incomplete"
     ]
 
@@ -181,11 +182,11 @@ def test_interrupt_with_nothing_done_is_raised():
 def test_stop_completes_the_candidates_under_way():
     def stopping(job, _=None):
         report = evaluate(job)
-        return Report(*list(vars(report).values())[:-1], stop=job.trial == 4)
+        return replace(report, stop=job.trial == 4)
 
     study = run(executor=Shuffled(stopping, 6, seed=0), max_concurrent=3)
-    assert 5 <= len(study.records) <= 7
-    assert all(record.ended for record in study.records)
+    assert 5 <= len(study.trials) <= 7
+    assert all(record.settled for record in study.trials)
 
 
 def test_failed_trials_are_told_as_nan():
@@ -199,5 +200,5 @@ def test_failed_trials_are_told_as_nan():
     losses = study.optimizer.losses
     assert np.isnan(losses[::3]).all()
     assert np.isfinite(losses[[1, 2, 4, 5, 7, 8]]).all()
-    assert study.records[0].status == "failed"
+    assert study.trials[0].status == "failed"
     assert study.best.trial.number % 3 != 0

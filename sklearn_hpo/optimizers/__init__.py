@@ -5,6 +5,7 @@ from sklearn_hpo.optimizers._bayesian import BayesianOptimizer
 from sklearn_hpo.optimizers._forest import ForestOptimizer
 from sklearn_hpo.optimizers._random import RandomOptimizer, SobolOptimizer
 from sklearn_hpo.optimizers._rbf import RBFOptimizer
+from sklearn_hpo.optimizers._rungs import RungOptimizer
 from sklearn_hpo.optimizers._team import TeamOptimizer
 from sklearn_hpo.optimizers._tpe import TPEOptimizer
 
@@ -14,6 +15,7 @@ __all__ = [
     "Optimizer",
     "RBFOptimizer",
     "RandomOptimizer",
+    "RungOptimizer",
     "SobolOptimizer",
     "TPEOptimizer",
     "TeamOptimizer",

@@ -36,6 +36,12 @@ class Optimizer(ABC):
         self.budgets = np.empty(0)
         self.seconds = np.empty(0)
         self.variances = np.empty(0)
+        self._distinct: set[bytes] = set()
+
+    @property
+    def n_proposed(self) -> int:
+        """Number of proposals that have been told, at whatever budgets."""
+        return len(self._distinct)
 
     def recall(  # noqa: B027 - most optimizers have no use for it
         self, rows: Rows, losses: NDArray[np.float64]
@@ -118,6 +124,7 @@ class Optimizer(ABC):
             them, if it was measured whole.
         """
         self.rows = np.vstack([self.rows, rows])
+        self._distinct.update(row.tobytes() for row in rows)
         self.losses = np.append(self.losses, losses)
         self.budgets = np.append(self.budgets, budgets)
         if seconds is None:
@@ -155,4 +162,4 @@ class Optimizer(ABC):
         rng : numpy.random.Generator
             Seeded with the seed of the study and the number of the proposal.
         """
-        return np.random.default_rng([self.seed, len(self.losses) + n_pending])
+        return np.random.default_rng([self.seed, self.n_proposed + n_pending])

@@ -1,6 +1,25 @@
 """Schedulers decide which trial runs next and how far; they know numbers only."""
 
-from sklearn_hpo.schedulers._base import Continue, FullBudget, New, Scheduler
+from sklearn_hpo.schedulers._base import Continue, FullBudget, New, Scheduler, Stage
+from sklearn_hpo.schedulers._halving import (
+    ASHA,
+    Halving,
+    halving_plan,
+    hyperband_plan,
+    ladder,
+)
 from sklearn_hpo.schedulers._racing import Racing
 
-__all__ = ["Continue", "FullBudget", "New", "Racing", "Scheduler"]
+__all__ = [
+    "ASHA",
+    "Continue",
+    "FullBudget",
+    "Halving",
+    "New",
+    "Racing",
+    "Scheduler",
+    "Stage",
+    "halving_plan",
+    "hyperband_plan",
+    "ladder",
+]

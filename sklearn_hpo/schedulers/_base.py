@@ -5,6 +5,28 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A part of a plan: some trials, all with the same budget.
+
+    Attributes
+    ----------
+    n_trials : int
+        How many trials.
+    budget : float
+        The share of the full budget that each may use, in (0, 1].
+    bracket : int
+        The competition that it belongs to.
+    rung : int
+        How many stages of that competition come before it; on rung 0 trials start.
+    """
+
+    n_trials: int
+    budget: float
+    bracket: int = 0
+    rung: int = 0
+
+
+@dataclass(frozen=True)
 class New:
     """Start a new trial.
 
@@ -12,9 +34,12 @@ class New:
     ----------
     budget : float
         The share of the full budget that it may use, in (0, 1].
+    stage : int
+        Its place in the plan.
     """
 
     budget: float
+    stage: int = 0
 
 
 @dataclass(frozen=True)
@@ -27,19 +52,35 @@ class Continue:
         Its number.
     budget : float
         The share of the full budget up to which it may go, in (0, 1].
+    stage : int
+        Its place in the plan.
     """
 
     trial: int
     budget: float
+    stage: int = 0
 
 
 class Scheduler(ABC):
-    """Says what runs next, from the scores of what ran."""
+    """Says what runs next, from the scores of what ran.
+
+    Attributes
+    ----------
+    keeps_to_plan : bool
+        Whether no stage gets more trials than planned.
+    """
+
+    keeps_to_plan = True
 
     @property
     @abstractmethod
-    def plan(self) -> tuple[New, ...]:
-        """The trials that will be started, known before anything runs."""
+    def plan(self) -> tuple[Stage, ...]:
+        """What will run, known before anything does."""
+
+    @property
+    def n_planned(self) -> int:
+        """The number of trials that will be started."""
+        return sum(stage.n_trials for stage in self.plan if stage.rung == 0)
 
     @abstractmethod
     def next(self, known: int | None) -> New | Continue | None:
@@ -48,8 +89,9 @@ class Scheduler(ABC):
         Parameters
         ----------
         known : int or None
-            If a new trial may start, the number of the first trials whose scores it
-            may depend on, however far it goes; None if no trial may start now.
+            If a new trial may start, the number of the first evaluations whose scores
+            it may depend on, however far it goes; None if no trial may start now. An
+            evaluation is what `report` ends.
 
         Returns
         -------
@@ -72,13 +114,44 @@ class Scheduler(ABC):
 
         Returns
         -------
-        ended : bool
-            Whether the trial gets no more budget.
+        settled : bool
+            Whether this ends an evaluation, whose score then counts; if not, the trial
+            goes on.
         """
 
     @abstractmethod
+    def retired(self) -> list[int]:
+        """Return the trials that, since the last call, turned out to get no more."""
+
+    def close(  # noqa: B027 - where trials do not compete, nothing ends
+        self, n_started: int
+    ) -> None:
+        """Learn that no new trial will start, whatever the plan says.
+
+        Parameters
+        ----------
+        n_started : int
+            How many have, which may be one less than were handed out.
+        """
+
+    def ahead(self, paid: bool) -> float:
+        """Return what the trials under way will still cost if no other one starts.
+
+        Parameters
+        ----------
+        paid : bool
+            Whether a trial that goes on need not pay for its earlier budget again.
+
+        Returns
+        -------
+        cost : float
+            In full budgets; 0 where trials do not compete.
+        """
+        return 0.0
+
+    @abstractmethod
     def estimate(self, trial: int) -> float:
-        """Return what an ended trial would score at the full budget.
+        """Return what a trial would score with all that its stage gives it.
 
         Parameters
         ----------
@@ -88,7 +161,7 @@ class Scheduler(ABC):
         Returns
         -------
         score : float
-            Its score, or the best guess from a part of the budget.
+            Its last score, or the best guess from a part of it.
         """
 
     def variance(self, trial: int) -> float:
@@ -121,11 +194,12 @@ class FullBudget(Scheduler):
         self.n_trials = n_trials
         self._n_started = 0
         self._scores: dict[int, float] = {}
+        self._retired: list[int] = []
 
     @property
-    def plan(self) -> tuple[New, ...]:
-        """One full trial after the other."""
-        return (New(1.0),) * self.n_trials
+    def plan(self) -> tuple[Stage, ...]:
+        """One stage, for all."""
+        return (Stage(self.n_trials, 1.0),)
 
     def next(self, known: int | None) -> New | None:
         """Return a full trial until all have been started."""
@@ -137,7 +211,13 @@ class FullBudget(Scheduler):
     def report(self, trial: int, budget: float, score: float) -> bool:
         """Note the score; a trial ends with its first one."""
         self._scores[trial] = score
+        self._retired.append(trial)
         return True
+
+    def retired(self) -> list[int]:
+        """Return the trials that ended since the last call."""
+        retired, self._retired = self._retired, []
+        return retired
 
     def estimate(self, trial: int) -> float:
         """Return the score of a trial."""

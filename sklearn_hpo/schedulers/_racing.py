@@ -6,7 +6,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo.schedulers._base import Continue, New, Scheduler
+from sklearn_hpo.schedulers._base import Continue, New, Scheduler, Stage
 
 # Complete trials before the spread of paired differences counts as known.
 _MIN_COMPLETE = 3
@@ -46,11 +46,12 @@ class Racing(Scheduler):
         self._folds: list[list[float]] = []
         self._known: list[int] = []
         self._due: deque[int] = deque()
+        self._retired: list[int] = []
 
     @property
-    def plan(self) -> tuple[New, ...]:
-        """All trials with one fold each; how many get more, the scores will tell."""
-        return (New(1 / self.n_folds),) * self.n_trials
+    def plan(self) -> tuple[Stage, ...]:
+        """One stage with all folds; which trials get fewer, the scores will tell."""
+        return (Stage(self.n_trials, 1.0),)
 
     def next(self, known: int | None) -> New | Continue | None:
         """Return one more fold of a trial under way, else the first of a new one."""
@@ -69,9 +70,15 @@ class Racing(Scheduler):
         k = len(folds) + 1
         folds.append(k * score - sum(folds))
         if k == self.n_folds or math.isnan(score) or self._is_beaten(trial):
+            self._retired.append(trial)
             return True
         self._due.append(trial)
         return False
+
+    def retired(self) -> list[int]:
+        """Return the trials that ended since the last call."""
+        retired, self._retired = self._retired, []
+        return retired
 
     def estimate(self, trial: int) -> float:
         """Return the mean score, freed of how easy the folds were if some lack."""

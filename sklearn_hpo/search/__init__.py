@@ -1,5 +1,6 @@
 """scikit-learn's face of the project: the search classes."""
 
 from sklearn_hpo.search._bayes import BayesSearchCV
+from sklearn_hpo.search._hyperband import HyperbandSearchCV
 
-__all__ = ["BayesSearchCV"]
+__all__ = ["BayesSearchCV", "HyperbandSearchCV"]

@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from abc import abstractmethod
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_hpo._evaluate import Problem, evaluate
 from sklearn_hpo._executor import open_executor
+from sklearn_hpo._models import Models
+from sklearn_hpo._resources import Data, Resource
 from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
     FitEvents,
@@ -58,20 +61,19 @@ class SearchCV(BaseSearchCV):
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "deterministic": ["boolean"],
-        "n_iter_no_change": [
-            Interval(numbers.Integral, 1, None, closed="left"),
-            None,
-        ],
-        "tol": [Interval(numbers.Real, 0, None, closed="left")],
     }
 
     @abstractmethod
-    def _make_optimizer(self):
-        """Return an Optimizer."""
+    def _make_optimizer(self, n_trials):
+        """Return an Optimizer for a study that plans so many trials."""
 
     @abstractmethod
-    def _make_scheduler(self, n_splits):
-        """Return a Scheduler for candidates of `n_splits` folds."""
+    def _make_scheduler(self, resource):
+        """Return a Scheduler that shares out a resource, by default the folds."""
+
+    def _make_resource(self, data):
+        """Return what the candidates get more or less of."""
+        return Resource("folds", 1, len(data.splits))
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
@@ -100,15 +102,28 @@ class SearchCV(BaseSearchCV):
             all of them, if every fit failed.
         """
         began = time.monotonic()
+        problem, space, scheduler = self._prepare(X, y, params)
+        events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
+        study = self._run(problem, space, scheduler, events, began)
+        self._close(study, problem)
+        if self.refit:
+            self._refit_best(problem, events)
+        events.close()
+        return self
+
+    def _prepare(self, X, y, params):
+        """Return the problem, the space and the scheduler, all checked."""
         scorers, _ = get_scorers(self)
         space = SearchSpace(self.param_distributions)
         check_names(space, self.estimator)
         X, y = indexable(X, y)
         params = check_method_params(X, params=params)
         routed = route_fit_params(self, params)
-        events = FitEvents(self, X, y, params.get("sample_weight"))
         splits = self._split(X, y, routed.splitter.split)
-        scheduler = self._make_scheduler(len(splits))
+        groups = routed.splitter.split.get("groups")
+        names = frozenset(space.names)
+        resource = self._make_resource(Data(self.estimator, X, y, splits, groups, names))
+        scheduler = self._make_scheduler(resource)
         problem = Problem(
             estimator=clone(self.estimator),
             X=X,
@@ -121,13 +136,9 @@ class SearchCV(BaseSearchCV):
             return_train_score=self.return_train_score,
             error_score=self.error_score,
             verbose=self.verbose,
+            resource=resource,
         )
-        study = self._run(problem, space, scheduler, events, began)
-        self._close(study, scorers)
-        if self.refit:
-            self._refit_best(problem, events)
-        events.close()
-        return self
+        return problem, space, scheduler
 
     def _split(self, X, y, split_params):
         """Draw the folds, once for all candidates."""
@@ -149,25 +160,24 @@ class SearchCV(BaseSearchCV):
         seed = self.random_state
         if not isinstance(seed, numbers.Integral):
             seed = check_random_state(seed).randint(np.iinfo(np.int32).max)
-        n_splits, n_trials = len(problem.splits), problem.n_candidates
+        n_splits = len(problem.splits)
+        stages = [s.n_trials if scheduler.keeps_to_plan else None for s in scheduler.plan]
         metric = self.refit if isinstance(self.refit, str) else None
-        start = make_start(self, space, metric, len(scheduler.plan), int(seed))
+        start = make_start(self, space, metric, scheduler.n_planned, int(seed))
         if self.verbose > 0:
-            _write(
-                f"Fitting {n_splits} folds for each of {n_trials} candidates,"
-                f" totalling {n_splits * n_trials} fits"
-            )
+            _write(self._overture(problem, scheduler))
         with (
             # worker threads enter and leave filters of their own in any order
             warnings.catch_warnings(),
             open_executor(evaluate, problem, self.n_jobs) as executor,
             events.searching(
-                n_trials, n_splits, detach=not executor.in_caller
+                stages, n_splits, detach=not executor.in_caller
             ) as fold_events,
+            self._waiting_models(problem.resource, executor) as models,
         ):
             study = Study(
                 space,
-                self._make_optimizer(),
+                self._make_optimizer(scheduler.n_planned),
                 scheduler,
                 seed=int(seed),
                 n_splits=n_splits,
@@ -175,12 +185,27 @@ class SearchCV(BaseSearchCV):
                 first=start.first,
                 known=start.known,
                 earlier=start.earlier,
+                by_fold=problem.resource.by_fold,
+                models=models,
                 rules=self._rules(problem, executor.n_workers, began),
                 fold_events=fold_events,
                 announce=self._announce if self.verbose > 0 else None,
             )
             study.run(executor)
         return study
+
+    @contextmanager
+    def _waiting_models(self, resource, executor):
+        """Yield the keeper of models that may go on, if the resource needs one."""
+        yield Models(executor.folder) if resource.continues else None
+
+    def _overture(self, problem, scheduler):
+        """Return what is said before the first fit."""
+        n_splits, n_trials = len(problem.splits), problem.n_candidates
+        return (
+            f"Fitting {n_splits} folds for each of {n_trials} candidates,"
+            f" totalling {n_splits * n_trials} fits"
+        )
 
     def _rules(self, problem, n_workers, began):
         concurrent = self.max_concurrent
@@ -194,32 +219,30 @@ class SearchCV(BaseSearchCV):
             deterministic=self.deterministic,
             deadline=math.inf if self.max_time is None else began + self.max_time,
             refit_factor=num_samples(problem.X) / n_train if self.refit else 0.0,
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
         )
 
-    def _announce(self, study, record):
+    def _announce(self, study, evaluation):
         best = study.best
-        is_best = record is best
+        is_best = evaluation is best
         if self.verbose > 1 or is_best:
+            share = "" if is_best else f" at {evaluation.budget:.3g} of the budget"
             _write(
-                f"[{type(self).__name__}] candidate {record.trial.number + 1}: "
-                f"mean score {record.score:.6g}, "
+                f"[{type(self).__name__}] candidate {evaluation.trial.number + 1}"
+                f"{share if len(study.scheduler.plan) > 1 else ''}: "
+                f"mean score {evaluation.score:.6g}, "
                 f"best {best.score if best else math.nan:.6g}"
-                + (f" with {record.trial.params}" if is_best else "")
+                + (f" with {evaluation.trial.params}" if is_best else "")
             )
 
-    def _close(self, study, scorers):
+    def _close(self, study, problem):
         """Turn the study into scikit-learn's attributes."""
-        records = [record for record in study.listed if record.ended]
+        evaluations = study.listed
         close_scores(
-            [result for record in records for result in record.results],
+            [result for e in evaluations for result in e.results],
             self.scoring,
             self.error_score,
         )
-        results = [
-            result for record in records for result in self._of_all_folds(record)
-        ]
+        results = [result for e in evaluations for result in self._of_all_folds(e)]
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         refit_metric = "score"
         if self.multimetric_:
@@ -228,30 +251,51 @@ class SearchCV(BaseSearchCV):
         if study.cut_short_by is not None:
             warnings.warn(
                 f"The search was interrupted ({study.cut_short_by!r:.500}): it keeps "
-                f"the {len(records)} candidates evaluated so far.",
+                f"the {len(evaluations)} candidates evaluated so far.",
                 RuntimeWarning,
                 stacklevel=4,
             )
-        candidates = [record.trial.params for record in records]
         self.cv_results_ = format_results(
             self,
-            candidates,
+            [self._listed_params(e, problem.resource) for e in evaluations],
             self.n_splits_,
             results,
-            partial=any(record.status == "stopped" for record in records),
+            partial=any(len(e.results) < self.n_splits_ for e in evaluations),
+            more=self._more_results(study, evaluations, problem.resource),
         )
         if self.refit or not self.multimetric_:
-            self.best_index_ = select_best_index(self, refit_metric, self.cv_results_)
+            self.best_index_ = self._choose_best(refit_metric)
             if not callable(self.refit):
                 self.best_score_ = self.cv_results_[f"mean_test_{refit_metric}"][
                     self.best_index_
                 ]
-            self.best_params_ = self.cv_results_["params"][self.best_index_]
-        self.scorer_ = scorer_attribute(scorers)
+            best = evaluations[self.best_index_]
+            self.best_params_ = self._best_params(best, problem.resource)
+            self._best_budget = best.budget
+        metric = self.refit if isinstance(self.refit, str) else None
+        self.scorer_ = scorer_attribute(problem.scorer)
         self.space_ = study.space
         self._optimizer = study.optimizer
-        self.n_trials_ = len(records)
-        self.history_ = _history(study)
+        self.n_trials_ = len({e.trial.number for e in evaluations})
+        self.history_ = _history(
+            study, problem.resource, metric, self.return_train_score
+        )
+
+    def _listed_params(self, evaluation, resource):
+        """Return the parameters that ``cv_results_`` shows."""
+        return evaluation.trial.params
+
+    def _more_results(self, study, evaluations, resource):
+        """Return further columns of ``cv_results_``."""
+        return None
+
+    def _choose_best(self, refit_metric):
+        """Return the index of the best candidate, by scikit-learn's rule."""
+        return select_best_index(self, refit_metric, self.cv_results_)
+
+    def _best_params(self, best, resource):
+        """Return the parameters of the refit."""
+        return self.cv_results_["params"][self.best_index_]
 
     def predict_score(self, params):
         """Return what the search expects candidates to score.
@@ -300,10 +344,10 @@ class SearchCV(BaseSearchCV):
         mean, std = self._optimizer.predict(np.array(rows))
         return (-mean, std) if several else (float(-mean[0]), float(std[0]))
 
-    def _of_all_folds(self, record):
+    def _of_all_folds(self, evaluation):
         """Return a trial's results; a fold that was not run has NaN for a score."""
-        n_missing = self.n_splits_ - len(record.results)
-        return record.results + [without_scores(record.results)] * n_missing
+        n_missing = self.n_splits_ - len(evaluation.results)
+        return evaluation.results + [without_scores(evaluation.results)] * n_missing
 
     def _refit_best(self, problem, events):
         self.best_estimator_ = clone(problem.estimator).set_params(
@@ -312,7 +356,12 @@ class SearchCV(BaseSearchCV):
         targets = () if problem.y is None else (problem.y,)
         with events.refitting(self.best_estimator_):
             began = time.time()
-            self.best_estimator_.fit(problem.X, *targets, **problem.fit_params)
+            problem.resource.fit(
+                self.best_estimator_,
+                self._best_budget,
+                (problem.X, *targets),
+                problem.fit_params,
+            )
             self.refit_time_ = time.time() - began
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
@@ -323,7 +372,7 @@ def _write(line):
 
 
 def _n_planned(space, scheduler):
-    return int(min(len(scheduler.plan), space.size))
+    return int(min(scheduler.n_planned, space.size))
 
 
 def _mean_score(results, metric):
@@ -331,36 +380,43 @@ def _mean_score(results, metric):
 
     Of several scores it is the one that `refit` names, else the first.
     """
-    scores = []
-    for result in results:
-        score = result["test_scores"]
-        if isinstance(score, dict):
-            score = score.get(metric, next(iter(score.values())))
-        scores.append(score)
-    mean = float(np.mean(scores))
+    mean = float(np.mean([_guiding(r["test_scores"], metric) for r in results]))
     return mean if math.isfinite(mean) else math.nan
 
 
-def _history(study):
-    """Return one entry a trial, in lists that `pandas.DataFrame` takes."""
+def _guiding(score, metric):
+    if isinstance(score, dict):
+        return score.get(metric, next(iter(score.values())))
+    return score
+
+
+def _history(study, resource, metric, with_train_score):
+    """Return one entry an evaluation, in lists that `pandas.DataFrame` takes."""
+    plan = study.scheduler.plan
     rows = []
     best = math.nan
-    for record in study.records:
-        if record.status == "complete":
-            best = max(record.score, best) if best == best else record.score
-        reports = record.reports.values()
-        rows.append(
-            {
-                "trial": record.trial.number,
-                "params": record.trial.params,
-                "source": record.trial.source,
-                "score": record.score,
-                "status": record.status,
-                "n_folds": len(record.reports),
-                "best_score": best,
-                "proposal_time": record.trial.proposal_time,
-                "start": min((r.start for r in reports), default=math.nan),
-                "end": max((r.end for r in reports), default=math.nan),
-            }
-        )
+    for e in sorted(study.evaluations, key=lambda e: (e.stage, e.trial.number)):
+        if e.status == "complete":
+            best = max(e.score, best) if best == best else e.score
+        reports = e.reports.values()
+        row = {
+            "trial": e.trial.number,
+            "params": e.trial.params,
+            "source": e.trial.source,
+            "score": e.score,
+            "status": e.status,
+            "n_folds": len(reports),
+            "best_score": best,
+            "proposal_time": e.trial.proposal_time,
+            "start": min((r.start for r in reports), default=math.nan),
+            "end": max((r.end for r in reports), default=math.nan),
+        }
+        if len(plan) > 1:
+            row["bracket"] = plan[e.stage].bracket
+            row["rung"] = plan[e.stage].rung
+            row["n_resources"] = resource.amount(e.budget)
+        if with_train_score:
+            train = [_guiding(r.result["train_scores"], metric) for r in reports]
+            row["train_score"] = float(np.mean(train)) if train else math.nan
+        rows.append(row)
     return {name: [row[name] for row in rows] for name in rows[0]}

@@ -1,6 +1,7 @@
 """BayesSearchCV: few, well-chosen candidates."""
 
 import numbers
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -260,6 +261,11 @@ class BayesSearchCV(SearchCV):
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "racing": ["boolean"],
+        "n_iter_no_change": [
+            Interval(numbers.Integral, 1, None, closed="left"),
+            None,
+        ],
+        "tol": [Interval(numbers.Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -315,7 +321,7 @@ class BayesSearchCV(SearchCV):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
-    def _make_optimizer(self):
+    def _make_optimizer(self, n_trials):
         if self.acquisition != "auto":
             if self.surrogate not in ("auto", "gp"):
                 raise ValueError(
@@ -334,7 +340,15 @@ class BayesSearchCV(SearchCV):
         members = [_SURROGATES[n](self.n_iter, self.n_initial_points) for n in names]
         return members[0] if len(members) == 1 else TeamOptimizer(members)
 
-    def _make_scheduler(self, n_splits):
+    def _rules(self, problem, n_workers, began):
+        return replace(
+            super()._rules(problem, n_workers, began),
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+        )
+
+    def _make_scheduler(self, resource):
+        n_splits = resource.maximum
         if not self.racing:
             return FullBudget(self.n_iter)
         if n_splits < 3:

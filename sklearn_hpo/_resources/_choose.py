@@ -1,0 +1,297 @@
+"""Which resource a search spends: named by the user, or the best that there is."""
+
+import math
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.preprocessing import TargetEncoder
+from sklearn.utils.multiclass import type_of_target, unique_labels
+
+from sklearn_hpo._resources._base import (
+    Parameter,
+    Resource,
+    Samples,
+    nested_order,
+)
+from sklearn_hpo._resources._iterations import (
+    Boosting,
+    Iterations,
+    PartialFit,
+    WarmStart,
+    final_step,
+)
+from sklearn_hpo._sklearn_compat import num_samples
+
+# Ensembles of independent members, whose order shows early.
+_AVERAGING = (
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+# Least shares of iterations: a few trees tell a good forest, while a slow learning
+# rate needs more to show what it is good for.
+_SHARE_AVERAGING = 27
+_SHARE = 9
+# Floors of a subset of rows: by class, by feature but not above the third.
+_ROWS_PER_CLASS = 30
+_ROWS_PER_FEATURE = 20
+_MAX_ROWS_FOR_FEATURES = 500
+
+@dataclass(frozen=True)
+class Data:
+    """What the choice of a resource depends on.
+
+    Attributes
+    ----------
+    estimator : estimator object
+        Of the search.
+    X, y : array-like
+        What it is fitted on.
+    splits : sequence of (train, test)
+        Row numbers of the folds.
+    groups : array-like of shape (n_samples,) or None
+        Groups of rows that no fold cuts.
+    searched : set of str
+        The parameters that are searched.
+    """
+
+    estimator: Any
+    X: Any
+    y: Any
+    splits: Sequence[tuple[Any, Any]]
+    groups: Any
+    searched: frozenset[str]
+
+
+def choose_resource(
+    name: str, minimum: float | str, maximum: float | str, data: Data
+) -> Resource:
+    """Return the resource of that name, with its least and greatest amounts.
+
+    Parameters
+    ----------
+    name : str
+        "auto", "partial_fit", "folds", "n_samples" or a parameter of the estimator.
+    minimum, maximum : float or "auto"
+        Amounts.
+    data : Data
+        Estimator, rows and folds.
+
+    Returns
+    -------
+    resource : Resource
+        With `minimum` and `maximum` set.
+
+    Raises
+    ------
+    ValueError
+        If the estimator or the data do not have that resource, or not so much of it.
+    """
+    if name in data.searched:
+        raise ValueError(
+            f"resource={name!r} is also searched; take it out of param_distributions, "
+            "or choose another resource."
+        )
+    resource: Resource
+    if name == "auto":
+        resource = _iterations(data) or _folds_or_samples(data)
+    elif name == "folds":
+        resource = _folds(data)
+    elif name == "n_samples":
+        resource = _samples(data)
+    elif name == "partial_fit":
+        resource = _partial_fit(data)
+    else:
+        resource = _named(name, data)
+    resource = _limited(resource, maximum, data)
+    return _started(resource, minimum, data)
+
+
+def _iterations(data: Data) -> Iterations | None:
+    """Return the iterations that the estimator can continue, if it can."""
+    prefix, final = final_step(data.estimator)
+    parameters = final.get_params(deep=False) if hasattr(final, "get_params") else {}
+    path = prefix.removesuffix("__").split("__")
+    steps = {"__".join(path[:i]) for i in range(1, len(path) + 1)}
+    name = "n_estimators" if "n_estimators" in parameters else "max_iter"
+    fixed = {prefix + name, f"{prefix}warm_start"} | steps
+    if name not in parameters or fixed & data.searched or _is_refitted(data, prefix):
+        return None
+    amount = parameters[name]
+    settings: dict[str, Any] = {"name": prefix + name, "maximum": amount}
+    if type(final).__module__.split(".")[0] in ("xgboost", "lightgbm"):
+        # None stands for the booster's own default
+        return Boosting(**{**settings, "maximum": amount or 100})
+    if name == "max_iter" and _passes_work(final, data.searched, prefix):
+        return _partial_fit(data)
+    if "warm_start" not in parameters or parameters.get("solver") == "liblinear":
+        return None
+    total = name == "n_estimators" or isinstance(final, _TOTAL_MAX_ITER)
+    return WarmStart(**settings, total=total)
+
+
+def _is_refitted(data: Data, prefix: str) -> bool:
+    """Whether transformers give their training rows another form than later ones."""
+    parts = data.estimator.get_params().values() if prefix else ()
+    return any(isinstance(part, TargetEncoder) for part in parts)
+
+
+def _passes_work(final: Any, searched: frozenset[str], prefix: str) -> bool:
+    """Whether ``partial_fit`` does what ``fit`` would."""
+    settings = final.get_params(deep=False)
+    varied = {prefix + p for p in ("solver", "early_stopping", "class_weight")}
+    return (
+        hasattr(final, "partial_fit")
+        and not settings.get("early_stopping", False)
+        and settings.get("class_weight") != "balanced"
+        and not varied & searched
+    )
+
+
+def _partial_fit(data: Data) -> PartialFit:
+    prefix, final = final_step(data.estimator)
+    if not hasattr(final, "partial_fit"):
+        raise ValueError(
+            f"resource='partial_fit' needs an estimator with partial_fit, but "
+            f"{type(final).__name__} has none as it is set; choose resource='auto'."
+        )
+    parameters = final.get_params(deep=False)
+    counted = "max_iter" in parameters and f"{prefix}max_iter" not in data.searched
+    return PartialFit(
+        "partial_fit",
+        maximum=parameters["max_iter"] if counted else math.nan,
+        classes=unique_labels(data.y) if is_classifier(final) else None,
+        parameter=f"{prefix}max_iter" if counted else None,
+    )
+
+
+def _named(name: str, data: Data) -> Resource:
+    parameters = data.estimator.get_params()
+    if name not in parameters:
+        raise ValueError(
+            f"resource={name!r} is neither 'auto', 'partial_fit', 'folds' or "
+            f"'n_samples' nor a parameter of {type(data.estimator).__name__}."
+        )
+    iterations = _iterations(data)
+    if isinstance(iterations, WarmStart | Boosting) and iterations.name == name:
+        return iterations
+    value = parameters[name]
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return Parameter(
+        name,
+        maximum=value if is_number else math.nan,
+        whole=not is_number or isinstance(value, numbers.Integral),
+    )
+
+
+def _folds_or_samples(data: Data) -> Resource:
+    if len(data.splits) > 1:
+        return _folds(data)
+    resource = _samples(data)
+    if _floor(data) > resource.maximum / 2:
+        raise ValueError(
+            f"{type(data.estimator).__name__} has no iterations to continue, cv has "
+            f"one fold, and {num_samples(data.X)} rows are too few to train on less "
+            "of them; use BayesSearchCV, or name a resource and min_resources."
+        )
+    return resource
+
+
+def _folds(data: Data) -> Resource:
+    if len(data.splits) < 2:
+        raise ValueError(
+            "resource='folds' needs at least two rungs, but cv has only one fold."
+        )
+    return Resource("folds", 1, len(data.splits))
+
+
+def _samples(data: Data) -> Samples:
+    # the same subsets for every search, as for the folds of a splitter without shuffle
+    rng = np.random.default_rng(0)
+    groups = None if data.groups is None else np.asarray(data.groups)
+    y = None
+    if is_classifier(data.estimator) and groups is None:
+        kind = type_of_target(data.y)
+        y = np.asarray(data.y) if kind in ("binary", "multiclass") else None
+    orders = []
+    for train, _ in data.splits:
+        rows = np.arange(num_samples(data.X))[train]
+        parts = (None if a is None else a[rows] for a in (y, groups))
+        orders.append(nested_order(len(rows), *parts, rng))
+    total = num_samples(data.X)
+    return Samples(
+        "n_samples", maximum=total, total=total, orders=tuple(orders), groups=groups
+    )
+
+
+def _floor(data: Data) -> float:
+    """Return the least rows of a subset that tells something."""
+    n_classes = len(np.unique(data.y)) if is_classifier(data.estimator) else 0
+    shape = getattr(data.X, "shape", ())
+    by_feature = _ROWS_PER_FEATURE * shape[1] if len(shape) > 1 else 0
+    return max(
+        num_samples(data.X) / _SHARE,
+        _ROWS_PER_CLASS * n_classes,
+        min(by_feature, _MAX_ROWS_FOR_FEATURES),
+    )
+
+
+def _limited(resource: Resource, maximum: float | str, data: Data) -> Resource:
+    """Return the resource with its greatest amount."""
+    if maximum != "auto":
+        top = resource.maximum
+        if resource.by_fold and maximum != top:
+            raise ValueError(
+                f"max_resources={maximum} of resource='folds' must be the {top} folds "
+                "of cv, or 'auto'."
+            )
+        if isinstance(resource, Samples) and float(maximum) > top:
+            raise ValueError(f"max_resources={maximum} is more than the {top} rows.")
+        return replace(resource, maximum=maximum, whole=_is_whole(resource, maximum))
+    if not resource.maximum > 0:
+        raise ValueError(
+            f"max_resources must be given for resource={resource.name!r}, as "
+            f"{type(data.estimator).__name__} has no positive number for it."
+        )
+    return resource
+
+
+def _started(resource: Resource, minimum: float | str, data: Data) -> Resource:
+    """Return the resource with its least amount."""
+    top = resource.maximum
+    if minimum != "auto":
+        if float(minimum) > top:
+            raise ValueError(
+                f"min_resources={minimum} is more than the {top} of max_resources."
+            )
+        return replace(resource, minimum=minimum, whole=_is_whole(resource, minimum))
+    least: float = 1
+    if isinstance(resource, Samples):
+        least = min(_floor(data), top)
+    elif not resource.by_fold:
+        averaging = isinstance(final_step(data.estimator)[1], _AVERAGING)
+        least = top / (_SHARE_AVERAGING if averaging else _SHARE)
+    if resource.whole:
+        least = max(1, round(least))
+    return replace(resource, minimum=least)
+
+
+def _is_whole(resource: Resource, amount: float | str) -> bool:
+    return resource.whole and isinstance(amount, numbers.Integral)

@@ -1,0 +1,220 @@
+"""Iterations that go on where they ended: more trees, more passes over the data."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sklearn
+from sklearn.base import clone
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import process_routing
+
+from sklearn_hpo._resources._base import Parameter
+from sklearn_hpo._trial import Job
+
+_HIST = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+
+
+def final_step(estimator: Any) -> tuple[str, Any]:
+    """Return the prefix of the parameters of the estimator that learns, and itself.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A pipeline, or anything else.
+
+    Returns
+    -------
+    prefix : str
+        For instance "classifier__"; empty if the estimator is no pipeline.
+    final : estimator object
+        The last step of the last pipeline.
+    """
+    prefix = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    return prefix, estimator
+
+
+@dataclass
+class _Model:
+    """A fitted estimator that waits, and how much of the resource it has had."""
+
+    estimator: Any
+    amount: float
+
+
+@dataclass(frozen=True)
+class Iterations(Parameter):
+    """Iterations of an estimator that continues, bare or as the end of a pipeline.
+
+    A subclass says how the last estimator goes on. What stands before it in a pipeline
+    is fitted once, and only transforms afterwards.
+    """
+
+    continues = True
+
+    def begin(self, estimator: Any, job: Job) -> tuple[Any, dict[str, Any]]:
+        """Return a clone with its first iterations ahead, or the model that waits."""
+        amount = self.amount(job.budget)
+        if job.model is None:
+            estimator = clone(estimator)
+            params = {**job.params, **self.settings(0, amount)}
+            done: float = 0
+        else:
+            estimator, done = job.model.estimator, job.model.amount
+            params = self.settings(done, amount)
+        self._prepare(estimator, done, amount)
+        return estimator, params
+
+    def end(self, estimator: Any, job: Job) -> Any:
+        """Return the model with its amount, as if it had been fitted in one go."""
+        amount = self.amount(job.budget)
+        self._finish(estimator, amount)
+        return _Model(estimator, amount) if job.keep else None
+
+    def fit(
+        self, estimator: Any, budget: float, data: Sequence[Any], params: dict[str, Any]
+    ) -> None:
+        """Fit on all rows with the iterations that the budget is."""
+        amount = self.amount(budget)
+        self._prepare(estimator, 0, amount)
+        try:
+            estimator.fit(*data, **params)
+        finally:
+            self._finish(estimator, amount)
+
+    def reached(self, estimator: Any) -> float | None:
+        """Return how many iterations early stopping let it do, if it stopped."""
+        final = final_step(estimator)[1]
+        name = "n_iter_" if isinstance(final, _HIST) else "n_estimators_"
+        return getattr(final, name, None)
+
+    def settings(self, done: float, amount: float) -> dict[str, Any]:
+        """Return the parameters to set before `done` iterations become `amount`."""
+        return self.params(amount)
+
+    def advance(self, final: Any, done: float, amount: float) -> Any:
+        """Return what the last estimator's ``fit`` shall be instead; None for itself."""
+        return None
+
+    def _prepare(self, estimator: Any, done: float, amount: float) -> None:
+        final = final_step(estimator)[1]
+        function = self.advance(final, done, amount)
+        if function is not None:
+            final.fit = function
+        if done and isinstance(estimator, Pipeline):
+            estimator.fit = _LastStep(estimator)
+
+    def _finish(self, estimator: Any, amount: float) -> None:
+        final = final_step(estimator)[1]
+        for fitted in (estimator, final):
+            vars(fitted).pop("fit", None)
+        estimator.set_params(**self.params(amount))
+
+
+class _LastStep:
+    """Stands in for the ``fit`` of a pipeline whose transformers are fitted."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def __call__(self, X: Any, y: Any = None, **params: Any) -> Any:
+        step = self._pipeline
+        while isinstance(step, Pipeline):
+            params = _params_of_last(step, params)
+            if len(step.steps) > 1:
+                X = step[:-1].transform(X)
+            step = step.steps[-1][1]
+        step.fit(X, y, **params)
+        return self._pipeline
+
+
+def _params_of_last(pipeline: Pipeline, params: dict[str, Any]) -> dict[str, Any]:
+    """Return what a pipeline's ``fit`` would hand to that of its last step."""
+    name = pipeline.steps[-1][0]
+    if sklearn.get_config()["enable_metadata_routing"]:
+        return dict(process_routing(pipeline, "fit", **params)[name]["fit"])
+    start = f"{name}__"
+    return {k[len(start) :]: v for k, v in params.items() if k.startswith(start)}
+
+
+@dataclass(frozen=True)
+class WarmStart(Iterations):
+    """Estimators with ``warm_start``.
+
+    Attributes
+    ----------
+    total : bool
+        Whether the parameter counts all iterations, not those of each call.
+    """
+
+    total: bool = True
+
+    def settings(self, done: float, amount: float) -> dict[str, Any]:
+        """Return the iterations that the next call shall do, by the estimator's way."""
+        path, separator, _ = self.name.rpartition("__")
+        count = amount if self.total else amount - done
+        return {**self.params(count), f"{path}{separator}warm_start": True}
+
+
+@dataclass(frozen=True)
+class PartialFit(Iterations):
+    """Estimators with ``partial_fit``: an iteration is a pass over the rows.
+
+    Attributes
+    ----------
+    classes : ndarray or None
+        All classes of the data, for estimators whose first call asks for them.
+    parameter : str or None
+        The parameter that counts passes in ``fit``, if there is one.
+    """
+
+    classes: Any = None
+    parameter: str | None = None
+
+    def params(self, amount: float) -> dict[str, Any]:
+        """Return the parameter that counts passes in ``fit``, if there is one."""
+        return {} if self.parameter is None else {self.parameter: amount}
+
+    def advance(self, final: Any, done: float, amount: float) -> Any:
+        """Return a loop of ``partial_fit`` in the place of ``fit``."""
+        takes_classes = "classes" in inspect.signature(final.partial_fit).parameters
+        first = {"classes": self.classes} if takes_classes and not done else {}
+
+        def passes(X: Any, y: Any = None, **params: Any) -> Any:
+            for i in range(int(amount - done)):
+                final.partial_fit(X, y, **({} if i else first), **params)
+            return final
+
+        return passes
+
+
+@dataclass(frozen=True)
+class Boosting(Iterations):
+    """XGBoost and LightGBM, whose ``fit`` takes an earlier model to go on with."""
+
+    def settings(self, done: float, amount: float) -> dict[str, Any]:
+        """Return the number of trees to add."""
+        return self.params(amount - done)
+
+    def advance(self, final: Any, done: float, amount: float) -> Any:
+        """Return ``fit`` with the earlier trees."""
+        if not done:
+            return None
+        if hasattr(final, "get_booster"):
+            earlier = {"xgb_model": final.get_booster()}
+        else:
+            earlier = {"init_model": final.booster_}
+        fit = type(final).fit
+
+        def more(X: Any, y: Any = None, **params: Any) -> Any:
+            return fit(final, X, y, **earlier, **params)
+
+        return more

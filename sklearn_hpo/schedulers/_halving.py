@@ -1,0 +1,408 @@
+"""Successive halving, Hyperband and ASHA: little budget for many, all of it for few."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+from sklearn_hpo.schedulers._base import Continue, New, Scheduler, Stage
+
+# Trials beyond the best share that go on, as scores of a rung are noisy.
+MARGIN = 2
+
+
+def ladder(minimum: float, maximum: float, factor: float) -> tuple[float, ...]:
+    """Return the budgets of the rungs, each `factor` times the one before.
+
+    They are counted from the top, so that the last one is all there is; the lowest is
+    raised to the minimum if it lies little more than half a step below it.
+
+    Parameters
+    ----------
+    minimum : float
+        The least amount of the resource that is worth a try, positive.
+    maximum : float
+        The amount that the best trials get.
+    factor : float
+        Ratio of two rungs, above 1.
+
+    Returns
+    -------
+    budgets : tuple of float
+        Shares of `maximum`, ascending, the last one 1.
+
+    Examples
+    --------
+    >>> [round(81 * budget) for budget in ladder(1, 81, 3)]
+    [1, 3, 9, 27, 81]
+    >>> [round(5 * budget) for budget in ladder(1, 5, 3)]
+    [1, 2, 5]
+    """
+    # the tolerance, which also takes care of rounding, makes 1, 2 and 5 of five folds
+    n_steps = math.floor(math.log(maximum / minimum, factor) + 0.6)
+    lowest = minimum / maximum
+    return tuple(max(lowest, factor**-step) for step in range(n_steps, -1, -1))
+
+
+def halving_plan(
+    n_trials: int, budgets: Sequence[float], factor: float, margin: int = MARGIN
+) -> tuple[Stage, ...]:
+    """Return one bracket of successive halving [1]_.
+
+    Parameters
+    ----------
+    n_trials : int
+        Number of trials on the lowest rung.
+    budgets : sequence of float
+        Shares of the full budget, one a rung.
+    factor : float
+        One in so many trials goes on.
+    margin : int, default=2
+        How many trials more than that go on.
+
+    Returns
+    -------
+    plan : tuple of Stage
+        One stage a rung.
+
+    References
+    ----------
+    .. [1] K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and
+       hyperparameter optimization", AISTATS 2016.
+
+    Examples
+    --------
+    >>> [stage.n_trials for stage in halving_plan(27, [1 / 9, 1 / 3, 1.0], 3, margin=0)]
+    [27, 9, 3]
+    """
+    stages = []
+    for rung, budget in enumerate(budgets):
+        stages.append(Stage(n_trials, budget, 0, rung))
+        n_trials = min(n_trials, math.ceil(n_trials / factor - 1e-9) + margin)
+    return tuple(stages)
+
+
+def hyperband_plan(
+    budgets: Sequence[float], factor: float, n_brackets: int | None = None
+) -> tuple[Stage, ...]:
+    """Return the brackets of Hyperband, algorithm 1 of Li et al. [1]_.
+
+    Parameters
+    ----------
+    budgets : sequence of float
+        Shares of the full budget, one a rung, as `ladder` returns them.
+    factor : float
+        One in so many trials goes on; the paper's eta.
+    n_brackets : int or None, default=None
+        Only the first so many brackets, those that start lowest; None for all.
+
+    Returns
+    -------
+    plan : tuple of Stage
+        Bracket by bracket, rung by rung.
+
+    References
+    ----------
+    .. [1] L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh and A. Talwalkar, "Hyperband:
+       a novel bandit-based approach to hyperparameter optimization", JMLR 18, 2018.
+
+    Examples
+    --------
+    >>> plan = hyperband_plan(ladder(1, 9, 3), 3)
+    >>> [(s.bracket, s.n_trials, round(9 * s.budget)) for s in plan]
+    [(0, 9, 1), (0, 3, 3), (0, 1, 9), (1, 5, 3), (1, 1, 9), (2, 3, 9)]
+    """
+    n_rungs = len(budgets)
+    stages = []
+    for bracket in range(n_brackets or n_rungs):
+        s = n_rungs - 1 - bracket
+        n = math.ceil(n_rungs * factor**s / (s + 1) - 1e-9)
+        for rung in range(s + 1):
+            n_trials = math.floor(n / factor**rung + 1e-9)
+            stages.append(Stage(n_trials, budgets[bracket + rung], bracket, rung))
+    return tuple(stages)
+
+
+class _Bracket:
+    """One competition of successive halving.
+
+    Parameters
+    ----------
+    stages : sequence of (int, Stage)
+        Its stages, with their places in the plan.
+    """
+
+    def __init__(self, stages: Sequence[tuple[int, Stage]]) -> None:
+        self.stages = stages
+        self.rung = 0
+        self.size = stages[0][1].n_trials
+        self.n_started = 0
+        self.scores: dict[int, float] = {}
+        self.due: deque[int] = deque()
+        self.retired: list[int] = []
+
+    @property
+    def is_handed_out(self) -> bool:
+        """Whether all of its work has been given away."""
+        if self.size == 0:
+            return True
+        waits = self.n_started < self.size if self.rung == 0 else bool(self.due)
+        return self.rung == len(self.stages) - 1 and not waits
+
+    def next(self, number: int | None) -> New | Continue | None:
+        """Return work; a new trial gets `number`, if it may start."""
+        place, stage = self.stages[self.rung]
+        if self.due:
+            return Continue(self.due.popleft(), stage.budget, place)
+        if self.rung > 0 or self.n_started >= self.size or number is None:
+            return None
+        self.n_started += 1
+        return New(stage.budget, place)
+
+    def report(self, trial: int, score: float) -> None:
+        """Take a score of the current rung."""
+        self.scores[trial] = score
+        if len(self.scores) == self.size:
+            self._promote()
+        else:
+            self._retire(self._n_promoted(self.stages[self.rung][1].n_trials))
+
+    def close(self, n_started: int) -> None:
+        """Let those that have started be all."""
+        if self.rung == 0 and n_started < self.size:
+            self.size = self.n_started = n_started
+            if self.size == len(self.scores):
+                self._promote()
+
+    def ahead(self, paid: bool) -> float:
+        """Return the cost of what is left if no other trial starts."""
+        size = self.n_started if self.rung == 0 else self.size
+        left = size - len(self.scores)
+        cost = 0.0
+        for rung in range(self.rung, len(self.stages)):
+            before = self.stages[rung - 1][1].budget if paid and rung > 0 else 0.0
+            cost += left * (self.stages[rung][1].budget - before)
+            left = size = self._n_promoted(size, rung)
+        return cost
+
+    def _n_promoted(self, size: int, rung: int | None = None) -> int:
+        """Return how many of `size` trials of a rung, by default this one, go on."""
+        rung = self.rung if rung is None else rung
+        if rung + 1 == len(self.stages):
+            return 0
+        here, above = (self.stages[rung + i][1].n_trials for i in (0, 1))
+        # a rung that was cut short keeps the planned share
+        return above if size == here else math.ceil(size * above / here)
+
+    def _ranked(self) -> list[int]:
+        return sorted(self.scores, key=lambda t: (-_finite(self.scores[t]), t))
+
+    def _retire(self, n_kept: int) -> None:
+        """Give up those whom at least `n_kept` others have beaten, and failures."""
+        for place, trial in enumerate(self._ranked()):
+            failed = math.isnan(self.scores[trial])
+            if (place >= n_kept or failed) and trial not in self.retired:
+                self.retired.append(trial)
+
+    def _promote(self) -> None:
+        n_kept = self._n_promoted(self.size)
+        self._retire(n_kept)
+        kept = [t for t in self._ranked()[:n_kept] if not math.isnan(self.scores[t])]
+        if self.rung + 1 < len(self.stages):
+            self.rung += 1
+        self.size = len(kept)
+        self.scores = {}
+        self.due.extend(kept)
+
+
+class Halving(Scheduler):
+    """Brackets of successive halving, one after the other or side by side.
+
+    On each rung all trials get the same budget; when all have their scores, the best
+    go on to the next one. A trial that failed does not.
+
+    Parameters
+    ----------
+    plan : sequence of Stage
+        As `halving_plan` or `hyperband_plan` returns it.
+    overlap : bool, default=False
+        Whether trials of a later bracket may start while an earlier one waits for the
+        scores of a rung. The order of evaluations then depends on timing.
+    """
+
+    def __init__(self, plan: Sequence[Stage], overlap: bool = False) -> None:
+        self._plan = tuple(plan)
+        self.overlap = overlap
+        places: dict[int, list[tuple[int, Stage]]] = {}
+        for place, stage in enumerate(self._plan):
+            places.setdefault(stage.bracket, []).append((place, stage))
+        self._brackets = [_Bracket(stages) for stages in places.values()]
+        self._bracket_of: list[_Bracket] = []
+        self._scores: dict[int, float] = {}
+        self._n_retired = [0] * len(self._brackets)
+
+    @property
+    def plan(self) -> tuple[Stage, ...]:
+        """Its stages, bracket by bracket."""
+        return self._plan
+
+    def next(self, known: int | None) -> New | Continue | None:
+        """Return work of the first bracket that has some."""
+        number = None if known is None else len(self._bracket_of)
+        for bracket in self._brackets:
+            work = bracket.next(number)
+            if isinstance(work, New):
+                self._bracket_of.append(bracket)
+            if work is not None:
+                return work
+            if not self.overlap and not bracket.is_handed_out:
+                return None
+        return None
+
+    def report(self, trial: int, budget: float, score: float) -> bool:
+        """Take the score of a trial on its rung."""
+        self._scores[trial] = score
+        self._bracket_of[trial].report(trial, score)
+        return True
+
+    def retired(self) -> list[int]:
+        """Return the trials that can't reach another rung any more."""
+        found = []
+        for i, bracket in enumerate(self._brackets):
+            found += bracket.retired[self._n_retired[i] :]
+            self._n_retired[i] = len(bracket.retired)
+        return found
+
+    def close(self, n_started: int) -> None:
+        """Go on with the trials that have started."""
+        del self._bracket_of[n_started:]
+        for bracket in self._brackets:
+            bracket.close(self._bracket_of.count(bracket))
+
+    def ahead(self, paid: bool) -> float:
+        """Return the cost of what is left if no other trial starts."""
+        return sum(bracket.ahead(paid) for bracket in self._brackets)
+
+    def estimate(self, trial: int) -> float:
+        """Return the score of a trial on its highest rung."""
+        return self._scores[trial]
+
+
+class ASHA(Scheduler):
+    """Asynchronous successive halving [1]_: nobody waits for a rung to be complete.
+
+    A trial goes on as soon as it is among the best ``1 / factor`` of those that have
+    reached its rung so far; if there is none, a new one starts. Where an early score
+    misleads, more trials go on than synchronous halving would let.
+
+    Parameters
+    ----------
+    n_trials : int
+        How many trials to start.
+    budgets : sequence of float
+        Shares of the full budget, one a rung.
+    factor : float
+        One in so many trials goes on.
+
+    References
+    ----------
+    .. [1] L. Li et al., "A system for massively parallel hyperparameter tuning",
+       MLSys 2020; algorithm 2.
+    """
+
+    keeps_to_plan = False
+
+    def __init__(self, n_trials: int, budgets: Sequence[float], factor: float) -> None:
+        self.n_trials = n_trials
+        self.budgets = tuple(budgets)
+        self.factor = factor
+        self._rungs: list[dict[int, float]] = [{} for _ in budgets]
+        self._promoted: list[set[int]] = [set() for _ in budgets]
+        self._n_started = 0
+        self._running: set[int] = set()
+        self._closed = False
+        self._retired: list[int] = []
+        self._given_up: set[int] = set()
+
+    @property
+    def plan(self) -> tuple[Stage, ...]:
+        """What synchronous halving without a margin would do: the least that runs."""
+        return halving_plan(self.n_trials, self.budgets, self.factor, margin=0)
+
+    def next(self, known: int | None) -> New | Continue | None:
+        """Return the promotion nearest to the top, else a new trial."""
+        for rung in range(len(self._rungs) - 2, -1, -1):
+            trial = self._promotable(rung)
+            if trial is not None:
+                self._promoted[rung].add(trial)
+                self._running.add(trial)
+                return Continue(trial, self.budgets[rung + 1], rung + 1)
+        if known is None or self._all_started:
+            return None
+        self._running.add(self._n_started)
+        self._n_started += 1
+        return New(self.budgets[0], 0)
+
+    def report(self, trial: int, budget: float, score: float) -> bool:
+        """Take the score of a trial on its rung."""
+        rung = self.budgets.index(budget)
+        self._rungs[rung][trial] = score
+        self._running.discard(trial)
+        self._give_up()
+        return True
+
+    def retired(self) -> list[int]:
+        """Return the trials that can't reach another rung any more."""
+        retired, self._retired = self._retired, []
+        return retired
+
+    def close(self, n_started: int) -> None:
+        """Start no more trials."""
+        self._closed = True
+        self._running -= set(range(n_started, self._n_started))
+        self._give_up()
+
+    def ahead(self, paid: bool) -> float:
+        """Return the cost of what is left if no other trial starts."""
+        cost, before, size = 0.0, 0.0, self._n_started
+        for budget, scores in zip(self.budgets, self._rungs, strict=True):
+            cost += max(0, size - len(scores)) * (budget - before)
+            before = budget if paid else 0.0
+            size = math.floor(size / self.factor)
+        return cost
+
+    def estimate(self, trial: int) -> float:
+        """Return the score of a trial on its highest rung."""
+        return next(r[trial] for r in reversed(self._rungs) if trial in r)
+
+    @property
+    def _all_started(self) -> bool:
+        return self._closed or self._n_started == self.n_trials
+
+    def _best(self, rung: int, size: int) -> list[int]:
+        """Return the best of a rung that holds `size` trials, in order."""
+        scores = self._rungs[rung]
+        ranked = sorted(scores, key=lambda t: (-_finite(scores[t]), t))
+        n_kept = math.floor(size / self.factor + 1e-9)
+        return [t for t in ranked[:n_kept] if not math.isnan(scores[t])]
+
+    def _promotable(self, rung: int) -> int | None:
+        for trial in self._best(rung, len(self._rungs[rung])):
+            if trial not in self._promoted[rung]:
+                return trial
+        return None
+
+    def _give_up(self) -> None:
+        """Note the trials that will not go on, whatever the scores to come."""
+        over = self._all_started and not self._running
+        for rung, scores in enumerate(self._rungs):
+            is_top = rung + 1 == len(self._rungs)
+            size = len(scores) if over else self.n_trials
+            may_go_on = set() if is_top else set(self._best(rung, size))
+            for trial in scores.keys() - may_go_on - self._promoted[rung]:
+                if trial not in self._given_up:
+                    self._given_up.add(trial)
+                    self._retired.append(trial)
+
+
+def _finite(score: float) -> float:
+    return -math.inf if math.isnan(score) else score
