@@ -2,7 +2,7 @@
 
 import pickle
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Problem:
     return_train_score: bool = False
     error_score: float | str = float("nan")
     verbose: int = 0
-    resource: Resource = Resource()
+    resource: Resource = field(default_factory=Resource)
 
 
 def evaluate(job: Job, problem: Problem) -> Report:

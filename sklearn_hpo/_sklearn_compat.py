@@ -147,7 +147,7 @@ def average_over_folds_run(results, n_splits, rows):
         `cv_results_`; changed in place.
     n_splits : int
         Number of splits.
-    rows : ndarray of int
+    rows : list of int
         The candidates that were evaluated on some of them, at least one each.
     """
     for name in [key[len("mean_") :] for key in results if key.startswith("mean_t")]:

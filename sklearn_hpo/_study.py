@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
 from sklearn_hpo._models import Models
+from sklearn_hpo._records import Evaluation, Rules
 from sklearn_hpo._trial import Job, Report, Trial
 from sklearn_hpo.optimizers import Optimizer
 from sklearn_hpo.schedulers import Continue, New, Scheduler
@@ -24,99 +25,6 @@ from sklearn_hpo.space import SearchSpace
 _MAX_REDRAWS = 1000
 
 Results = tuple[NDArray[np.float64], NDArray[np.float64]]
-Status = Literal["complete", "promoted", "stopped", "failed", "incomplete"]
-
-
-@dataclass(eq=False)
-class Evaluation:
-    """What one stage of the plan gives a trial.
-
-    Attributes
-    ----------
-    trial : Trial
-        The candidate.
-    stage : int
-        Its place in the plan.
-    budget : float
-        The share of the full budget that the trial has been given so far.
-    gain : float
-        The part of it that this evaluation had to pay for.
-    reports : dict of int to Report
-        By fold.
-    n_folds : int
-        How many folds it has been given so far.
-    score : float
-        Mean score over the folds that are in, to be maximised; NaN before, or if it
-        failed.
-    estimate : float
-        The score that teaches the optimizer, with all folds or the best guess of it.
-    variance : float
-        Of that guess.
-    status : {"complete", "promoted", "stopped", "failed", "incomplete"}
-        Whether it ended with the full budget, was or was not followed by another one of
-        the same trial, failed, or never ended.
-    """
-
-    trial: Trial
-    stage: int
-    budget: float = 0.0
-    gain: float = 0.0
-    reports: dict[int, Report] = field(default_factory=dict)
-    n_folds: int = 0
-    score: float = math.nan
-    estimate: float = math.nan
-    variance: float = 0.0
-    status: Status = "incomplete"
-
-    @property
-    def settled(self) -> bool:
-        """Whether all its folds are in, and it gets no more."""
-        return self.status != "incomplete"
-
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        """What its folds gave, in their order."""
-        return [self.reports[fold].result for fold in sorted(self.reports)]
-
-    @property
-    def fit_seconds(self) -> float:
-        """Mean seconds of a fit."""
-        times = [report.result["fit_time"] for report in self.reports.values()]
-        return sum(times) / len(times)
-
-    @property
-    def seconds(self) -> float:
-        """Wall seconds from the start of the first fold to the end of the last."""
-        reports = self.reports.values()
-        return max(r.end for r in reports) - min(r.start for r in reports)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How a study runs, and when it ends before its scheduler does.
-
-    Attributes
-    ----------
-    max_concurrent : int
-        How many trials may be under way.
-    deterministic : bool
-        Whether the outcome may not depend on timing.
-    deadline : float
-        Moment on the monotonic clock, in seconds, by which the refit must be over.
-    refit_factor : float
-        Seconds of the refit for a second of fitting one fold; 0 without a refit.
-    n_iter_no_change : int or None
-        End after so many trials in a row that do not improve the best score.
-    tol : float
-        The least rise of the best score that counts as an improvement.
-    """
-
-    max_concurrent: int = 1
-    deterministic: bool = True
-    deadline: float = math.inf
-    refit_factor: float = 0.0
-    n_iter_no_change: int | None = None
-    tol: float = 0.0
 
 
 @dataclass(eq=False)
@@ -176,7 +84,7 @@ class Study:
     seed: int
     n_splits: int
     score_of: Callable[[list[dict[str, Any]]], float]
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     first: Sequence[dict[str, Any]] = ()
     known: Results | None = None
     earlier: Results | None = None

@@ -187,9 +187,7 @@ class Samples(Resource):
         return rows
 
 
-def nested_order(
-    n: int, y: Any, groups: Any, rng: np.random.Generator
-) -> Indices:
+def nested_order(n: int, y: Any, groups: Any, rng: np.random.Generator) -> Indices:
     """Return an order of rows whose beginnings are small copies of the whole.
 
     Parameters

@@ -13,8 +13,6 @@ from sklearn.ensemble import (
     BaggingRegressor,
     ExtraTreesClassifier,
     ExtraTreesRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -28,6 +26,7 @@ from sklearn_hpo._resources._base import (
     nested_order,
 )
 from sklearn_hpo._resources._iterations import (
+    HIST_BOOSTING,
     Boosting,
     Iterations,
     PartialFit,
@@ -53,6 +52,7 @@ _SHARE = 9
 _ROWS_PER_CLASS = 30
 _ROWS_PER_FEATURE = 20
 _MAX_ROWS_FOR_FEATURES = 500
+
 
 @dataclass(frozen=True)
 class Data:
@@ -143,7 +143,7 @@ def _iterations(data: Data) -> Iterations | None:
         return _partial_fit(data)
     if "warm_start" not in parameters or parameters.get("solver") == "liblinear":
         return None
-    total = name == "n_estimators" or isinstance(final, _TOTAL_MAX_ITER)
+    total = name == "n_estimators" or isinstance(final, HIST_BOOSTING)
     return WarmStart(**settings, total=total)
 
 
@@ -233,8 +233,8 @@ def _samples(data: Data) -> Samples:
     orders = []
     for train, _ in data.splits:
         rows = np.arange(num_samples(data.X))[train]
-        parts = (None if a is None else a[rows] for a in (y, groups))
-        orders.append(nested_order(len(rows), *parts, rng))
+        kept = [None if a is None else a[rows] for a in (y, groups)]
+        orders.append(nested_order(len(rows), kept[0], kept[1], rng))
     total = num_samples(data.X)
     return Samples(
         "n_samples", maximum=total, total=total, orders=tuple(orders), groups=groups
@@ -244,8 +244,8 @@ def _samples(data: Data) -> Samples:
 def _floor(data: Data) -> float:
     """Return the least rows of a subset that tells something."""
     n_classes = len(np.unique(data.y)) if is_classifier(data.estimator) else 0
-    shape = getattr(data.X, "shape", ())
-    by_feature = _ROWS_PER_FEATURE * shape[1] if len(shape) > 1 else 0
+    n_features = getattr(data.X, "shape", (0, 0))[-1]
+    by_feature = _ROWS_PER_FEATURE * n_features
     return max(
         num_samples(data.X) / _SHARE,
         _ROWS_PER_CLASS * n_classes,
@@ -264,7 +264,7 @@ def _limited(resource: Resource, maximum: float | str, data: Data) -> Resource:
             )
         if isinstance(resource, Samples) and float(maximum) > top:
             raise ValueError(f"max_resources={maximum} is more than the {top} rows.")
-        return replace(resource, maximum=maximum, whole=_is_whole(resource, maximum))
+        return replace(resource, maximum=float(maximum), whole=_is_whole(resource, maximum))
     if not resource.maximum > 0:
         raise ValueError(
             f"max_resources must be given for resource={resource.name!r}, as "
@@ -281,7 +281,7 @@ def _started(resource: Resource, minimum: float | str, data: Data) -> Resource:
             raise ValueError(
                 f"min_resources={minimum} is more than the {top} of max_resources."
             )
-        return replace(resource, minimum=minimum, whole=_is_whole(resource, minimum))
+        return replace(resource, minimum=float(minimum), whole=_is_whole(resource, minimum))
     least: float = 1
     if isinstance(resource, Samples):
         least = min(_floor(data), top)

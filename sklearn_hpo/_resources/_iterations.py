@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn_hpo._resources._base import Parameter
 from sklearn_hpo._trial import Job
 
-_HIST = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+HIST_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 
 def final_step(estimator: Any) -> tuple[str, Any]:
@@ -93,7 +93,7 @@ class Iterations(Parameter):
     def reached(self, estimator: Any) -> float | None:
         """Return how many iterations early stopping let it do, if it stopped."""
         final = final_step(estimator)[1]
-        name = "n_iter_" if isinstance(final, _HIST) else "n_estimators_"
+        name = "n_iter_" if isinstance(final, HIST_BOOSTING) else "n_estimators_"
         return getattr(final, name, None)
 
     def settings(self, done: float, amount: float) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Iterations(Parameter):
         return self.params(amount)
 
     def advance(self, final: Any, done: float, amount: float) -> Any:
-        """Return what the last estimator's ``fit`` shall be instead; None for itself."""
+        """Return what stands in for the ``fit`` of the last estimator, or None."""
         return None
 
     def _prepare(self, estimator: Any, done: float, amount: float) -> None:

@@ -24,6 +24,7 @@ from sklearn_hpo._sklearn_compat import (
     FitEvents,
     Interval,
     StrOptions,
+    average_over_folds_run,
     check_method_params,
     check_refit,
     close_scores,
@@ -37,7 +38,9 @@ from sklearn_hpo._sklearn_compat import (
     split_mismatch,
     without_scores,
 )
-from sklearn_hpo._study import Rules, Study
+from sklearn_hpo._records import Rules
+from sklearn_hpo._study import Study
+from sklearn_hpo.search._history import history, mean_score
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
 from sklearn_hpo.space import SearchSpace
@@ -68,8 +71,8 @@ class SearchCV(BaseSearchCV):
         """Return an Optimizer for a study that plans so many trials."""
 
     @abstractmethod
-    def _make_scheduler(self, resource):
-        """Return a Scheduler that shares out a resource, by default the folds."""
+    def _make_scheduler(self, resource, n_points):
+        """Return a Scheduler that shares out a resource among at most `n_points`."""
 
     def _make_resource(self, data):
         """Return what the candidates get more or less of."""
@@ -121,9 +124,10 @@ class SearchCV(BaseSearchCV):
         routed = route_fit_params(self, params)
         splits = self._split(X, y, routed.splitter.split)
         groups = routed.splitter.split.get("groups")
-        names = frozenset(space.names)
-        resource = self._make_resource(Data(self.estimator, X, y, splits, groups, names))
-        scheduler = self._make_scheduler(resource)
+        resource = self._make_resource(
+            Data(self.estimator, X, y, splits, groups, frozenset(space.names))
+        )
+        scheduler = self._make_scheduler(resource, space.size)
         problem = Problem(
             estimator=clone(self.estimator),
             X=X,
@@ -161,7 +165,8 @@ class SearchCV(BaseSearchCV):
         if not isinstance(seed, numbers.Integral):
             seed = check_random_state(seed).randint(np.iinfo(np.int32).max)
         n_splits = len(problem.splits)
-        stages = [s.n_trials if scheduler.keeps_to_plan else None for s in scheduler.plan]
+        exact = scheduler.keeps_to_plan
+        stages = [stage.n_trials if exact else None for stage in scheduler.plan]
         metric = self.refit if isinstance(self.refit, str) else None
         start = make_start(self, space, metric, scheduler.n_planned, int(seed))
         if self.verbose > 0:
@@ -181,7 +186,7 @@ class SearchCV(BaseSearchCV):
                 scheduler,
                 seed=int(seed),
                 n_splits=n_splits,
-                score_of=partial(_mean_score, metric=metric),
+                score_of=partial(mean_score, metric=metric),
                 first=start.first,
                 known=start.known,
                 earlier=start.earlier,
@@ -263,6 +268,13 @@ class SearchCV(BaseSearchCV):
             partial=any(len(e.results) < self.n_splits_ for e in evaluations),
             more=self._more_results(study, evaluations, problem.resource),
         )
+        if len(study.scheduler.plan) > 1:
+            cut = [
+                i
+                for i, evaluation in enumerate(evaluations)
+                if len(evaluation.results) < self.n_splits_
+            ]
+            average_over_folds_run(self.cv_results_, self.n_splits_, cut)
         if self.refit or not self.multimetric_:
             self.best_index_ = self._choose_best(refit_metric)
             if not callable(self.refit):
@@ -277,7 +289,7 @@ class SearchCV(BaseSearchCV):
         self.space_ = study.space
         self._optimizer = study.optimizer
         self.n_trials_ = len({e.trial.number for e in evaluations})
-        self.history_ = _history(
+        self.history_ = history(
             study, problem.resource, metric, self.return_train_score
         )
 
@@ -287,7 +299,7 @@ class SearchCV(BaseSearchCV):
 
     def _more_results(self, study, evaluations, resource):
         """Return further columns of ``cv_results_``."""
-        return None
+        return {}
 
     def _choose_best(self, refit_metric):
         """Return the index of the best candidate, by scikit-learn's rule."""
@@ -373,50 +385,3 @@ def _write(line):
 
 def _n_planned(space, scheduler):
     return int(min(scheduler.n_planned, space.size))
-
-
-def _mean_score(results, metric):
-    """Return the mean over folds of the score that is maximised; NaN where undefined.
-
-    Of several scores it is the one that `refit` names, else the first.
-    """
-    mean = float(np.mean([_guiding(r["test_scores"], metric) for r in results]))
-    return mean if math.isfinite(mean) else math.nan
-
-
-def _guiding(score, metric):
-    if isinstance(score, dict):
-        return score.get(metric, next(iter(score.values())))
-    return score
-
-
-def _history(study, resource, metric, with_train_score):
-    """Return one entry an evaluation, in lists that `pandas.DataFrame` takes."""
-    plan = study.scheduler.plan
-    rows = []
-    best = math.nan
-    for e in sorted(study.evaluations, key=lambda e: (e.stage, e.trial.number)):
-        if e.status == "complete":
-            best = max(e.score, best) if best == best else e.score
-        reports = e.reports.values()
-        row = {
-            "trial": e.trial.number,
-            "params": e.trial.params,
-            "source": e.trial.source,
-            "score": e.score,
-            "status": e.status,
-            "n_folds": len(reports),
-            "best_score": best,
-            "proposal_time": e.trial.proposal_time,
-            "start": min((r.start for r in reports), default=math.nan),
-            "end": max((r.end for r in reports), default=math.nan),
-        }
-        if len(plan) > 1:
-            row["bracket"] = plan[e.stage].bracket
-            row["rung"] = plan[e.stage].rung
-            row["n_resources"] = resource.amount(e.budget)
-        if with_train_score:
-            train = [_guiding(r.result["train_scores"], metric) for r in reports]
-            row["train_score"] = float(np.mean(train)) if train else math.nan
-        rows.append(row)
-    return {name: [row[name] for row in rows] for name in rows[0]}

@@ -347,7 +347,7 @@ class BayesSearchCV(SearchCV):
             tol=self.tol,
         )
 
-    def _make_scheduler(self, resource):
+    def _make_scheduler(self, resource, n_points):
         n_splits = resource.maximum
         if not self.racing:
             return FullBudget(self.n_iter)

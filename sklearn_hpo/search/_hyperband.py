@@ -12,11 +12,7 @@ import numpy as np
 
 from sklearn_hpo._models import Models
 from sklearn_hpo._resources import choose_resource
-from sklearn_hpo._sklearn_compat import (
-    Interval,
-    StrOptions,
-    average_over_folds_run,
-)
+from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers import (
     BayesianOptimizer,
     RandomOptimizer,
@@ -40,7 +36,221 @@ _N_FINALISTS = 3
 
 
 class HyperbandSearchCV(SearchCV):
-    """DOC"""
+    """Search with early stopping of candidates, in the place of ``GridSearchCV``.
+
+    Many candidates start with little of a resource, such as iterations, folds or rows;
+    the best of them get more, and only a few get all of it [1]_ [2]_. Where the
+    estimator can go on training, a candidate that goes on pays only for what is added.
+    The best candidate is chosen among those that got all of the resource.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : estimator object
+        What is tuned. It needs a ``score`` method unless `scoring` is given. It is
+        cloned, never changed.
+    param_distributions : dict or list of dict
+        From parameter names to lists of choices or distributions, as for
+        ``GridSearchCV`` and ``RandomizedSearchCV``. If there are no more points than
+        candidates, all of them are evaluated.
+    resource : str, default="auto"
+        What candidates get more or less of:
+
+        - a parameter of the estimator: if it counts the iterations of an estimator with
+          ``warm_start`` (forests, bagging, gradient boosting, linear models) or of
+          XGBoost and LightGBM, alone or as the last step of a pipeline, training goes
+          on where it ended; any other parameter is set, and the fit begins anew;
+        - ``"partial_fit"``: passes over the rows, by the estimator's ``partial_fit``;
+        - ``"folds"``: folds of `cv`; each fit is a whole one, so nothing misleads but
+          the noise of few folds;
+        - ``"n_samples"``: rows to train on. Each subset holds the smaller ones, keeps
+          the shares of the classes, and does not cut `groups`. Test folds stay whole;
+        - ``"auto"``: iterations that go on, if the estimator has them and they are
+          not searched; else folds; else rows.
+    min_resources : float or "auto", default="auto"
+        What candidates start with, in units of the resource. ``"auto"`` is one fold;
+        1/27 of `max_resources` for forests and bagging and 1/9 for other iterations and
+        parameters; for rows 1/9 of them, but 30 for each class and 20 for each feature,
+        the latter up to 500.
+    max_resources : float or "auto", default="auto"
+        What the best candidates get. ``"auto"`` is the estimator's own value of the
+        parameter, all folds, or all rows.
+    factor : float, default=3
+        From rung to rung, candidates get `factor` times as much, and about one in
+        `factor` goes on.
+    n_candidates : int or "auto", default="auto"
+        Number of candidates; ``"auto"`` is 3 times `factor` to the power of the number
+        of rungs less one.
+    strategy : {"halving", "hyperband", "asha"}, default="halving"
+        Who starts with how much:
+
+        - ``"halving"``: all start on the lowest rung. When all have their scores, one
+          in `factor` goes on, and two more, as scores are noisy;
+        - ``"hyperband"``: several brackets, which start lower and with more candidates
+          or higher and with fewer, exactly as in [1]_;
+        - ``"asha"``: a candidate goes on as soon as it is among the best of those that
+          have reached its rung so far [3]_, so that no worker waits. Needs
+          ``deterministic=False``.
+    optimizer : {"random", "sobol", "tpe", "gp"}, default="random"
+        What proposes the candidates: draws, an even spread, or a model of the scores on
+        the highest rung that has enough of them, for all but a fifth of the candidates;
+        with ``strategy="hyperband"`` and ``"tpe"`` this is BOHB [4]_.
+    n_brackets : int or "auto", default="auto"
+        Number of brackets of Hyperband, from the one that starts lowest; ``"auto"`` is
+        one for each rung.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
+        that `refit` names decides who goes on; if it names none, the first.
+    n_jobs : int or None, default=None
+        Number of fits side by side, on the joblib backend that is active. None is 1
+        unless ``joblib.parallel_config`` says otherwise; -1 is all processors.
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate on all data at the end, with the resource that
+        it won with. With several scores, the name of the one that chooses it; a
+        callable gets ``cv_results_``, with all rungs, and returns the index of the
+        best.
+    cv : int, splitter, iterable or None, default=None
+        The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
+        They are drawn once, so all candidates meet the same ones on all rungs.
+    verbose : int, default=0
+        1 writes the plan and each new best score, 2 each evaluation and the time of
+        each fit, 3 the scores of each fit too, 10 the beginning of each fit.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Accepted for the sake of scikit-learn's signature, without effect: a fit is
+        sent to a worker only when one is free.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the candidates. With an int, each ``fit`` gives the same result, unless
+        `deterministic` is False.
+    error_score : "raise" or float, default=nan
+        Score of a fit that fails. A candidate with a score that is not finite goes no
+        further. "raise" ends the search with the error of the fit.
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` and ``history_`` hold scores on the training folds.
+    points_to_evaluate : list, "default" or None, default=None
+        Candidates that start before all others, counted among the candidates.
+        Parameters that a dict leaves out are drawn at random. ``"default"`` is the
+        estimator as it is: its own values, as far as the space has them.
+    warm_start_from : fitted search, dict, DataFrame or None, default=None
+        An earlier search, ours or scikit-learn's, or its ``cv_results_``. Its best
+        candidates, 3 at most, start before all others.
+    max_time : float or None, default=None
+        Seconds that ``fit`` may take. No more candidates start once those that have
+        started will need the rest of the time for their rungs and the refit.
+    max_concurrent : int or "auto", default="auto"
+        Number of evaluations under way at once before a new candidate starts. For a
+        given value the result is the same whatever `n_jobs`. ``"auto"`` is 1 for one
+        worker, otherwise just enough to keep all workers busy.
+    deterministic : bool, default=True
+        Whether equal seeds must give equal results. If False, every result is used as
+        soon as it is there, in whichever order fits end.
+    model_dir : str, Path or None, default=None
+        Folder in which fitted models wait until their candidate goes on. None keeps
+        them in memory, or, with worker processes, in a temporary folder. A model is
+        dropped as soon as its candidate can't go on any more.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        As ``GridSearchCV``'s, with one row for each candidate and rung, by rung, and
+        the columns ``iter``, the rung, and ``n_resources``. Times of fits that went on
+        are those of what was added. Folds that were not run have NaN; means are of
+        those that were.
+    best_estimator_ : estimator object
+        The estimator refitted with the best parameters; if `refit` is not False.
+    best_score_ : float
+        Mean cross-validated score of the best candidate with all of the resource; not
+        if `refit` is a callable.
+    best_params_ : dict
+        Parameters of the best candidate, and of the resource, if it is one. Where early
+        stopping ended all its fits before, that is the mean of the iterations used.
+    best_index_ : int
+        Its row in ``cv_results_``.
+    scorer_ : callable or dict of callable
+        What scored the held-out folds.
+    n_splits_ : int
+        Number of folds.
+    refit_time_ : float
+        Seconds of the refit.
+    multimetric_ : bool
+        Whether there are several scores.
+    resource_ : str
+        The resource that was shared out.
+    plan_ : dict of list
+        What was planned, as the method ``plan`` returns it.
+    min_resources_, max_resources_ : int or float
+        What candidates started with, and the most that they got.
+    n_resources_ : list of int or float
+        The resource on each rung.
+    n_candidates_ : list of int
+        Number of candidates evaluated on each rung.
+    n_iterations_ : int
+        Number of rungs that were reached.
+    n_possible_iterations_ : int
+        Number of rungs between `min_resources` and `max_resources`.
+    n_required_iterations_ : int
+        Number of rungs after which fewer than `factor` candidates would be left.
+    n_remaining_candidates_ : int
+        Number of candidates that would go on after the last rung.
+    history_ : dict of list
+        One entry for each candidate and rung: ``trial``, ``params``, ``source``,
+        ``score``, ``status`` ("complete", "promoted", "stopped", "failed" or
+        "incomplete"), ``n_folds``, ``best_score``, ``proposal_time``, ``start`` and
+        ``end`` in seconds, ``bracket``, ``rung``, ``n_resources``, and ``train_score``
+        if `return_train_score`. ``pandas.DataFrame`` takes it as it is; its groups by
+        ``trial`` are learning curves.
+    space_ : SearchSpace
+        The space that was searched.
+    n_trials_ : int
+        Number of candidates.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; if `estimator` is a classifier and `refit` is not False.
+    n_features_in_ : int
+        Number of features seen in ``fit``, if the best estimator tells.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in ``fit``, if the best estimator tells.
+
+    See Also
+    --------
+    BayesSearchCV : Few, well-chosen candidates, all with all of the resource.
+    sklearn.model_selection.HalvingRandomSearchCV : Successive halving from scratch.
+
+    Notes
+    -----
+    An interrupt (Ctrl-C) ends the search early: ``fit`` refits the best candidate of
+    the highest rung so far, warns, and returns. Each rung of a bracket is a callback
+    task "halving-iteration" (scikit-learn 1.9 or newer), with tasks
+    "candidate-split-evaluation" as in ``BayesSearchCV``.
+
+    References
+    ----------
+    .. [1] L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh and A. Talwalkar, "Hyperband:
+       a novel bandit-based approach to hyperparameter optimization", JMLR 18, 2018.
+    .. [2] K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and
+       hyperparameter optimization", AISTATS 2016.
+    .. [3] L. Li et al., "A system for massively parallel hyperparameter tuning",
+       MLSys 2020.
+    .. [4] S. Falkner, A. Klein and F. Hutter, "BOHB: robust and efficient
+       hyperparameter optimization at scale", ICML 2018.
+
+    Examples
+    --------
+    >>> from scipy.stats import uniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_hpo import HyperbandSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> search = HyperbandSearchCV(
+    ...     RandomForestClassifier(n_estimators=27, random_state=0),
+    ...     {"max_features": uniform(0.1, 0.9), "max_depth": [1, 2, 3, 4]},
+    ...     n_candidates=9,
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> search.n_resources_, search.n_candidates_
+    ([1, 3, 9, 27], [9, 5, 4, 4])
+    >>> search.best_params_["n_estimators"]
+    27
+    """
 
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
@@ -66,6 +276,7 @@ class HyperbandSearchCV(SearchCV):
         ],
         "model_dir": [str, Path, None],
     }
+
     def __init__(
         self,
         estimator,
@@ -153,6 +364,7 @@ class HyperbandSearchCV(SearchCV):
         ... )
         >>> plan = search.plan(*load_iris(return_X_y=True))
         >>> plan["n_candidates"], plan["n_resources"]
+        ([4, 4, 4, 4], [4, 11, 33, 100])
         """
         problem, _, scheduler = self._prepare(X, y, params)
         return self._describe(scheduler.plan, problem.resource)
@@ -162,7 +374,8 @@ class HyperbandSearchCV(SearchCV):
         plan = {name: [] for name in columns}
         below = 0.0
         for stage in stages:
-            paid = below if stage.rung and (resource.continues or resource.by_fold) else 0
+            goes_on = resource.continues or resource.by_fold
+            paid = below if stage.rung and goes_on else 0.0
             below = stage.budget
             entry = (
                 stage.bracket,
@@ -181,7 +394,7 @@ class HyperbandSearchCV(SearchCV):
             self.resource, self.min_resources, self.max_resources, data
         )
 
-    def _make_scheduler(self, resource):
+    def _make_scheduler(self, resource, n_points):
         budgets = ladder(resource.minimum, resource.maximum, self.factor)
         if resource.whole:
             # rungs that round to the same amount are one
@@ -204,6 +417,7 @@ class HyperbandSearchCV(SearchCV):
         n = self.n_candidates
         if n == "auto":
             n = _N_FINALISTS * math.ceil(self.factor ** (len(budgets) - 1) - 1e-9)
+        n = int(min(n, n_points))
         if self.strategy == "halving":
             return Halving(halving_plan(n, budgets, self.factor))
         if self.deterministic:
@@ -220,8 +434,8 @@ class HyperbandSearchCV(SearchCV):
             return n_rungs
         if self.n_brackets > n_rungs:
             raise ValueError(
-                f"n_brackets={self.n_brackets} is more than the {n_rungs} rungs between "
-                "min_resources and max_resources."
+                f"n_brackets={self.n_brackets} is more than the {n_rungs} rungs "
+                "between min_resources and max_resources."
             )
         return self.n_brackets
 
@@ -252,6 +466,18 @@ class HyperbandSearchCV(SearchCV):
             with tempfile.TemporaryDirectory("", "models_", self.model_dir) as folder:
                 yield Models(Path(folder))
 
+    def _overture(self, problem, scheduler):
+        plan = self._describe(scheduler.plan, problem.resource)
+        columns = ("bracket", "n_candidates", "n_resources")
+        rungs = "; ".join(
+            f"bracket {bracket}: {n} with {amount}"
+            for bracket, n, amount in zip(*(plan[c] for c in columns), strict=True)
+        )
+        return (
+            f"Sharing out {problem.resource.name} over {len(problem.splits)} folds "
+            f"({rungs}), as costly as {sum(plan['cost']):.1f} full evaluations"
+        )
+
     def _listed_params(self, evaluation, resource):
         amount = resource.amount(evaluation.budget)
         return {**evaluation.trial.params, **resource.params(amount)}
@@ -276,9 +502,6 @@ class HyperbandSearchCV(SearchCV):
 
     def _choose_best(self, refit_metric):
         """Return the index of the best of those with the most of the resource."""
-        if self.resource_ == "folds":
-            cut = np.flatnonzero(self.cv_results_["n_resources"] < self.max_resources_)
-            average_over_folds_run(self.cv_results_, self.n_splits_, cut)
         if callable(self.refit):
             return super()._choose_best(refit_metric)
         scores = self.cv_results_[f"mean_test_{refit_metric}"]

@@ -1,0 +1,79 @@
+"""The history of a search: its public record, and the score that it goes by."""
+
+import math
+
+import numpy as np
+
+
+def mean_score(results, metric):
+    """Return the mean over folds of the score that is maximised; NaN where undefined.
+
+    Parameters
+    ----------
+    results : list of dict
+        Of the folds of a candidate.
+    metric : str or None
+        Of several scores the one to take; the first if this is none of them.
+
+    Returns
+    -------
+    score : float
+        NaN if the score of a fold is not finite.
+    """
+    mean = float(np.mean([_guiding(r["test_scores"], metric) for r in results]))
+    return mean if math.isfinite(mean) else math.nan
+
+
+def _guiding(score, metric):
+    if isinstance(score, dict):
+        return score.get(metric, next(iter(score.values())))
+    return score
+
+
+def history(study, resource, metric, with_train_score):
+    """Return one entry an evaluation, in lists that `pandas.DataFrame` takes.
+
+    Parameters
+    ----------
+    study : Study
+        That has ended.
+    resource : Resource
+        That it shared out.
+    metric : str or None
+        The score that guided it, if there are several.
+    with_train_score : bool
+        Whether training folds were scored.
+
+    Returns
+    -------
+    columns : dict of list
+        The public `history_`.
+    """
+    plan = study.scheduler.plan
+    rows = []
+    best = math.nan
+    for e in sorted(study.evaluations, key=lambda e: (e.stage, e.trial.number)):
+        if e.status == "complete":
+            best = max(e.score, best) if best == best else e.score
+        reports = e.reports.values()
+        row = {
+            "trial": e.trial.number,
+            "params": e.trial.params,
+            "source": e.trial.source,
+            "score": e.score,
+            "status": e.status,
+            "n_folds": len(reports),
+            "best_score": best,
+            "proposal_time": e.trial.proposal_time,
+            "start": min((r.start for r in reports), default=math.nan),
+            "end": max((r.end for r in reports), default=math.nan),
+        }
+        if len(plan) > 1:
+            row["bracket"] = plan[e.stage].bracket
+            row["rung"] = plan[e.stage].rung
+            row["n_resources"] = resource.amount(e.budget)
+        if with_train_score:
+            train = [_guiding(r.result["train_scores"], metric) for r in reports]
+            row["train_score"] = float(np.mean(train)) if train else math.nan
+        rows.append(row)
+    return {name: [row[name] for row in rows] for name in rows[0]}
