@@ -150,12 +150,14 @@ class SchedulerContract:
         plan = scheduler.plan
         rng = np.random.default_rng(seed)
         works, _ = self.run(scheduler, lambda trial, step: rng.normal())
-        assert [work for work in works if isinstance(work, New)] == list(plan)
+        assert [stage.budget for stage in plan] == [1.0]
+        assert sum(isinstance(work, New) for work in works) == plan[0].n_trials
 
     def test_failed_trials_do_not_stop_it(self, make):
         scheduler = make()
         _, steps = self.run(scheduler, lambda trial, step: np.nan)
-        assert len(steps) == len(scheduler.plan)
+        assert len(steps) == scheduler.n_planned
+        assert sorted(scheduler.retired()) == list(range(len(steps)))
 
     def test_nothing_new_starts_unless_it_may(self, make):
         assert make().next(None) is None

@@ -1,12 +1,26 @@
 """Each scheduler fulfils the contract, and does what is special to it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from contracts import SchedulerContract
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 
-from sklearn_hpo.schedulers import FullBudget, New, Racing
+from sklearn_hpo.schedulers import (
+    ASHA,
+    Continue,
+    FullBudget,
+    Halving,
+    New,
+    Racing,
+    Stage,
+    halving_plan,
+    hyperband_plan,
+    ladder,
+)
 
 
 class TestFullBudget(SchedulerContract):
@@ -98,4 +112,190 @@ def test_a_clear_winner_is_never_stopped(seed, n_folds, n_trials):
 
 
 def test_full_budget_starts_whole_trials():
-    assert FullBudget(2).plan == (New(1.0), New(1.0))
+    assert FullBudget(2).plan == (Stage(2, 1.0),)
+
+
+# table 1 of Li et al., JMLR 2018: candidates and resources for R=81, eta=3
+HYPERBAND_81 = [
+    [(81, 1), (27, 3), (9, 9), (3, 27), (1, 81)],
+    [(34, 3), (11, 9), (3, 27), (1, 81)],
+    [(15, 9), (5, 27), (1, 81)],
+    [(8, 27), (2, 81)],
+    [(5, 81)],
+]
+
+
+def test_hyperband_of_the_paper():
+    plan = hyperband_plan(ladder(1, 81, 3), 3)
+    brackets = [[] for _ in HYPERBAND_81]
+    for stage in plan:
+        assert stage.rung == len(brackets[stage.bracket])
+        brackets[stage.bracket].append((stage.n_trials, 81 * stage.budget))
+    for ours, papers in zip(brackets, HYPERBAND_81, strict=True):
+        assert_allclose(ours, papers)
+
+
+@given(
+    st.integers(1, 1000),
+    st.integers(1, 1000),
+    st.floats(1.3, 5),
+)
+def test_ladder_climbs_from_the_minimum_to_all(a, b, factor):
+    minimum, maximum = sorted((a, b))
+    budgets = np.array(ladder(minimum, maximum, factor))
+    assert budgets[-1] == 1.0
+    assert (budgets * maximum >= minimum * (1 - 1e-9)).all()
+    steps = budgets[1:] / budgets[:-1]
+    assert (steps <= factor * (1 + 1e-9)).all()
+    assert (steps > 1).all()
+    assert budgets[0] * maximum < minimum * factor
+
+
+def drive(scheduler, score_of, rng, n_workers=3, n_starts=10**6):
+    """Run a scheduler with workers that end in random order.
+
+    Return what was handed out as (trial, stage), and the scores by trial and stage.
+    """
+    handed, scores, running, retired, n_started = [], {}, [], [], 0
+    while True:
+        while len(running) < n_workers:
+            work = scheduler.next(n_started if n_started < n_starts else None)
+            if work is None:
+                break
+            if isinstance(work, New):
+                trial, n_started = n_started, n_started + 1
+            else:
+                trial = work.trial
+                assert trial not in retired
+            handed.append((trial, work.stage))
+            running.append((trial, work))
+            if n_started == n_starts:
+                scheduler.close(n_started)
+                n_starts = 10**6
+        if not running:
+            return handed, scores, retired
+        trial, work = running.pop(rng.integers(len(running)))
+        scores[trial, work.stage] = score_of(trial, work.stage)
+        assert scheduler.report(trial, work.budget, scores[trial, work.stage])
+        retired += scheduler.retired()
+
+
+PLANS = {
+    "halving": halving_plan(20, ladder(1, 27, 3), 3),
+    "hyperband": hyperband_plan(ladder(1, 16, 2), 2),
+    "one rung": halving_plan(4, [1.0], 3),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("overlap", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_runs_is_the_plan(name, overlap, seed):
+    plan, rng = PLANS[name], np.random.default_rng(seed)
+    scheduler = Halving(plan, overlap)
+    handed, _, retired = drive(scheduler, lambda *_: rng.normal(), rng)
+    ran = np.bincount([stage for _, stage in handed], minlength=len(plan))
+    assert ran.tolist() == [stage.n_trials for stage in plan]
+    assert sorted(retired) == list(range(scheduler.n_planned))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_best_of_each_rung_go_on(seed):
+    plan, rng = PLANS["hyperband"], np.random.default_rng(seed)
+    handed, scores, _ = drive(Halving(plan, True), lambda *_: rng.normal(), rng)
+    for place, (stage, above) in enumerate(pairwise(plan)):
+        if above.bracket != stage.bracket:
+            continue
+        here = {t: s for (t, p), s in scores.items() if p == place}
+        went_on = {t for t, p in handed if p == place + 1}
+        best = sorted(here, key=here.get, reverse=True)[: above.n_trials]
+        assert went_on == set(best)
+
+
+def test_without_overlap_brackets_follow_one_another():
+    rng = np.random.default_rng(0)
+    handed, _, _ = drive(Halving(PLANS["hyperband"]), lambda *_: rng.normal(), rng)
+    stages = [stage for _, stage in handed]
+    assert stages == sorted(stages)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Halving(PLANS["hyperband"], True),
+        lambda: Halving(PLANS["halving"]),
+        lambda: ASHA(30, ladder(1, 9, 3), 3),
+    ],
+    ids=["overlapping", "halving", "asha"],
+)
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_failed_trials_do_not_go_on(make, share):
+    rng = np.random.default_rng(0)
+    scheduler = make()
+    handed, scores, retired = drive(
+        scheduler, lambda *_: np.nan if rng.random() < share else rng.normal(), rng
+    )
+    failed = {trial for (trial, _), score in scores.items() if np.isnan(score)}
+    last = dict(handed)
+    assert all(np.isnan(scores[trial, last[trial]]) for trial in failed)
+    assert sorted(retired) == list(range(scheduler.n_planned))
+
+
+@pytest.mark.parametrize("n_starts", [1, 7, 13])
+def test_closed_early_those_that_started_compete(n_starts):
+    rng = np.random.default_rng(1)
+    scheduler = Halving(PLANS["halving"])
+    handed, _, retired = drive(
+        scheduler, lambda *_: rng.normal(), rng, n_starts=n_starts
+    )
+    started = {trial for trial, _ in handed}
+    top = [trial for trial, stage in handed if stage == len(PLANS["halving"]) - 1]
+    assert started == set(range(n_starts)) == set(retired)
+    assert 1 <= len(top) <= max(1, n_starts // 2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_asha_promotes_who_is_ahead_at_that_moment(seed):
+    rng = np.random.default_rng(seed)
+    budgets = ladder(1, 27, 3)
+    scheduler = ASHA(40, budgets, 3)
+    rungs = [{} for _ in budgets]
+    running, n_started, retired = [], 0, set()
+    while True:
+        work = scheduler.next(0) if len(running) < 4 else None
+        if isinstance(work, Continue):
+            below = rungs[work.stage - 1]
+            rank = sorted(below, key=below.get, reverse=True).index(work.trial)
+            assert rank < len(below) // 3
+            running.append((work.trial, work))
+        elif isinstance(work, New):
+            running.append((n_started, work))
+            n_started += 1
+        elif not running:
+            break
+        else:
+            trial, work = running.pop(rng.integers(len(running)))
+            rungs[work.stage][trial] = rng.normal()
+            scheduler.report(trial, work.budget, rungs[work.stage][trial])
+            retired |= set(scheduler.retired())
+    assert n_started == 40
+    assert retired == set(range(40))
+    planned = [stage.n_trials for stage in scheduler.plan]
+    assert all(len(r) >= n - 1 for r, n in zip(rungs, planned, strict=True))
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_ahead_is_what_the_started_will_cost(paid):
+    plan = PLANS["halving"]
+    scheduler = Halving(plan)
+    for _ in range(20):
+        scheduler.next(0)
+    budgets = [0.0] + [stage.budget for stage in plan]
+    costs = [
+        stage.n_trials * (stage.budget - (below if paid else 0.0))
+        for stage, below in zip(plan, budgets, strict=False)
+    ]
+    assert scheduler.ahead(paid) == pytest.approx(sum(costs))
+    scheduler.report(0, plan[0].budget, 1.0)
+    assert scheduler.ahead(paid) == pytest.approx(sum(costs) - plan[0].budget)
+    assert FullBudget(3).ahead(paid) == 0.0

@@ -264,7 +264,9 @@ def _limited(resource: Resource, maximum: float | str, data: Data) -> Resource:
             )
         if isinstance(resource, Samples) and float(maximum) > top:
             raise ValueError(f"max_resources={maximum} is more than the {top} rows.")
-        return replace(resource, maximum=float(maximum), whole=_is_whole(resource, maximum))
+        return replace(
+            resource, maximum=float(maximum), whole=_is_whole(resource, maximum)
+        )
     if not resource.maximum > 0:
         raise ValueError(
             f"max_resources must be given for resource={resource.name!r}, as "
@@ -281,7 +283,9 @@ def _started(resource: Resource, minimum: float | str, data: Data) -> Resource:
             raise ValueError(
                 f"min_resources={minimum} is more than the {top} of max_resources."
             )
-        return replace(resource, minimum=float(minimum), whole=_is_whole(resource, minimum))
+        return replace(
+            resource, minimum=float(minimum), whole=_is_whole(resource, minimum)
+        )
     least: float = 1
     if isinstance(resource, Samples):
         least = min(_floor(data), top)

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_hpo._evaluate import Problem, evaluate
 from sklearn_hpo._executor import open_executor
 from sklearn_hpo._models import Models
+from sklearn_hpo._records import Rules
 from sklearn_hpo._resources import Data, Resource
 from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
@@ -38,7 +39,6 @@ from sklearn_hpo._sklearn_compat import (
     split_mismatch,
     without_scores,
 )
-from sklearn_hpo._records import Rules
 from sklearn_hpo._study import Study
 from sklearn_hpo.search._history import history, mean_score
 from sklearn_hpo.search._points import check_names
