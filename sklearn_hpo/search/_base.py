@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted
@@ -172,8 +173,7 @@ class SearchCV(BaseSearchCV):
         if self.verbose > 0:
             _write(self._overture(problem, scheduler))
         with (
-            # worker threads enter and leave filters of their own in any order
-            warnings.catch_warnings(),
+            _own_filters(problem.resource),
             open_executor(evaluate, problem, self.n_jobs) as executor,
             events.searching(
                 stages, n_splits, detach=not executor.in_caller
@@ -377,6 +377,18 @@ class SearchCV(BaseSearchCV):
             self.refit_time_ = time.time() - began
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+@contextmanager
+def _own_filters(resource):
+    """Protect the filters of warnings, and set those that workers shall have."""
+    # worker threads enter and leave filters of their own in any order
+    with warnings.catch_warnings():
+        if resource.continues:
+            # few iterations on purpose, and the same rows in all of them
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.filterwarnings("ignore", "class_weight presets")
+        yield
 
 
 def _write(line):
