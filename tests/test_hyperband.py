@@ -1,0 +1,447 @@
+"""HyperbandSearchCV as its users meet it."""
+
+import pickle
+import time
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import loguniform, randint, uniform
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import load_iris, make_classification
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import SGDClassifier
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils.fixes import parse_version
+
+from sklearn_hpo import HyperbandSearchCV
+
+X, Y = load_iris(return_X_y=True)
+SVC_SPACE = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
+# what the Probe has done: candidate, iterations of this call
+WORK = []
+
+
+class Probe(ClassifierMixin, BaseEstimator):
+    """Learns by iterations that go on; better with more of them, best at x = 0.3."""
+
+    def __init__(self, x=0.5, n_estimators=27, warm_start=False, act=None):
+        self.x = x
+        self.n_estimators = n_estimators
+        self.warm_start = warm_start
+        self.act = act
+
+    def fit(self, X, y):
+        done = getattr(self, "done_", 0) if self.warm_start else 0
+        WORK.append((self.x, self.n_estimators - done))
+        if self.act is not None:
+            self.act(self)
+        self.done_ = self.n_estimators
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+    def score(self, X, y):
+        return -((self.x - 0.3) ** 2) - 1 / self.done_
+
+
+@pytest.fixture(autouse=True)
+def _no_work():
+    WORK.clear()
+
+
+def search(estimator=None, space=None, **settings):
+    settings = {"cv": 3, "random_state": 0, "max_concurrent": 2, **settings}
+    return HyperbandSearchCV(
+        Probe() if estimator is None else estimator,
+        {"x": uniform(0, 1)} if space is None else space,
+        **settings,
+    )
+
+
+def iterations():
+    return sum(n for _, n in WORK)
+
+
+@pytest.mark.parametrize("strategy", ["halving", "hyperband"])
+@pytest.mark.parametrize("optimizer", ["random", "tpe", "gp"])
+def test_what_is_spent_is_the_plan(strategy, optimizer):
+    fitted = search(
+        strategy=strategy, optimizer=optimizer, refit=False, min_resources=1
+    )
+    plan = fitted.plan(X, Y)
+    assert WORK == []
+    fitted.fit(X, Y)
+    assert fitted.plan_ == plan
+    assert iterations() == pytest.approx(3 * 27 * sum(plan["cost"]))
+    ran = pd.DataFrame(fitted.history_).groupby(["bracket", "rung"], sort=True)
+    assert ran.size().tolist() == plan["n_candidates"]
+    assert ran["n_resources"].first().tolist() == plan["n_resources"]
+
+
+@pytest.mark.parametrize("strategy", ["halving", "hyperband"])
+@pytest.mark.parametrize("optimizer", ["random", "sobol", "tpe"])
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_same_result_for_any_number_of_workers(strategy, optimizer, backend):
+    settings = {"strategy": strategy, "optimizer": optimizer}
+    reference = search(**settings).fit(X, Y)
+    with joblib.parallel_config(backend):
+        fitted = search(n_jobs=3, **settings).fit(X, Y)
+    assert fitted.cv_results_["params"] == reference.cv_results_["params"]
+    for name in ("mean_test_score", "iter", "n_resources"):
+        assert_array_equal(fitted.cv_results_[name], reference.cv_results_[name])
+    assert fitted.best_params_ == reference.best_params_
+    assert fitted.history_["trial"] == reference.history_["trial"]
+
+
+def test_a_candidate_that_goes_on_pays_for_what_is_added():
+    fitted = search(refit=False).fit(X, Y)
+    by_candidate = pd.DataFrame(WORK, columns=["x", "n"]).groupby("x")["n"].sum()
+    most = pd.DataFrame(fitted.history_).groupby("trial")["n_resources"].max()
+    assert sorted(by_candidate) == sorted(3 * most)
+
+
+def test_best_is_of_the_last_rung():
+    fitted = search().fit(X, Y)
+    results = pd.DataFrame(fitted.cv_results_)
+    last = results[results["iter"] == results["iter"].max()]
+    assert fitted.best_index_ == last["mean_test_score"].idxmax()
+    assert fitted.best_params_["n_estimators"] == 27
+    assert fitted.best_estimator_.done_ == 27
+    assert abs(fitted.best_params_["x"] - 0.3) < 0.1
+    assert len(last) >= 3
+    assert fitted.n_resources_ == [3, 9, 27]
+    assert fitted.n_candidates_ == results.groupby("iter").size().tolist()
+    assert fitted.n_iterations_ == fitted.n_possible_iterations_ == 3
+    assert fitted.max_resources_ == 27
+
+
+def test_learning_curves():
+    fitted = search(return_train_score=True).fit(X, Y)
+    history = pd.DataFrame(fitted.history_)
+    for _, curve in history.groupby("trial"):
+        assert curve["n_resources"].is_monotonic_increasing
+        assert curve["score"].is_monotonic_increasing
+        assert_allclose(curve["score"], curve["train_score"])
+        assert (curve["status"].iloc[:-1] == "promoted").all()
+        assert curve["status"].iloc[-1] in ("complete", "stopped")
+
+
+def test_few_models_wait(monkeypatch):
+    keepers = []
+
+    class Noted(sklearn_models()):
+        def __init__(self, folder=None):
+            super().__init__(folder)
+            keepers.append(self)
+
+    monkeypatch.setattr("sklearn_hpo.search._base.Models", Noted)
+    fitted = search(n_candidates=30).fit(X, Y)
+    n_promoted = fitted.n_candidates_[1]
+    # those that may go on, and the one that is being evaluated, on each fold
+    assert keepers[0].n_peak <= 3 * (n_promoted + 1)
+    assert not keepers[0]._waiting
+
+
+def sklearn_models():
+    from sklearn_hpo._models import Models
+
+    return Models
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_models_wait_in_a_folder_and_leave_it(tmp_path, n_jobs):
+    def listing(probe):
+        seen.append(len(list(tmp_path.glob("*/*"))))
+
+    seen = []
+    estimator = Probe(act=listing if n_jobs == 1 else None)
+    fitted = search(estimator, model_dir=tmp_path, n_jobs=n_jobs).fit(X, Y)
+    reference = search().fit(X, Y)
+    assert fitted.best_params_ == reference.best_params_
+    assert list(tmp_path.iterdir()) == []
+    if n_jobs == 1:
+        assert max(seen) > 1
+
+
+def test_asha_needs_leave_to_depend_on_timing():
+    with pytest.raises(ValueError, match="deterministic=False"):
+        search(strategy="asha").fit(X, Y)
+    fitted = search(strategy="asha", deterministic=False, n_jobs=2).fit(X, Y)
+    assert fitted.n_candidates_[0] == 27
+    assert fitted.n_candidates_[-1] >= 3
+    assert fitted.best_params_["n_estimators"] == 27
+
+
+def test_folds_are_a_resource():
+    fitted = search(SVC(), SVC_SPACE, cv=5).fit(X, Y)
+    assert fitted.resource_ == "folds"
+    assert fitted.n_resources_ == [1, 2, 5]
+    results = fitted.cv_results_
+    splits = np.array([results[f"split{i}_test_score"] for i in range(5)]).T
+    assert_array_equal(np.isfinite(splits).sum(axis=1), results["n_resources"])
+    assert_allclose(results["mean_test_score"], np.nanmean(splits, axis=1))
+    assert_allclose(results["std_test_score"], np.nanstd(splits, axis=1), atol=1e-12)
+    order = np.argsort(-results["mean_test_score"], kind="stable")
+    assert results["rank_test_score"].min() == 1
+    assert (np.diff(results["rank_test_score"][order]) >= 0).all()
+    # folds are those of the candidate's earlier rungs
+    whole = [i for i, n in enumerate(results["n_resources"]) if n == 5]
+    params = {k: v for k, v in results["params"][whole[0]].items()}
+    again = cross_val_score(SVC(**params), X, Y, cv=5)
+    assert_allclose(splits[whole[0]], again)
+
+
+def test_rows_are_a_resource():
+    X, y = make_classification(900, 5, random_state=0)
+    fitted = search(SVC(), SVC_SPACE, resource="n_samples").fit(X, y)
+    assert fitted.n_resources_ == [100, 300, 900]
+    best = cross_val_score(fitted.best_estimator_, X, y, cv=3).mean()
+    assert fitted.best_score_ == pytest.approx(best)
+
+
+def test_partial_fit_of_the_refit():
+    estimator = make_pipeline(
+        StandardScaler(), MLPClassifier((6,), max_iter=18, random_state=0)
+    )
+    space = {"mlpclassifier__alpha": loguniform(1e-5, 1e-1)}
+    fitted = search(estimator, space).fit(X, Y)
+    assert fitted.resource_ == "partial_fit"
+    assert fitted.best_params_["mlpclassifier__max_iter"] == 18
+    assert fitted.best_estimator_[-1].n_iter_ == 18
+    assert not {"fit"} & set(vars(fitted.best_estimator_[-1]))
+    again = clone(fitted.best_estimator_).fit(X, Y)
+    assert again.score(X, Y) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("estimator", "space"),
+    [
+        (
+            RandomForestClassifier(n_estimators=18, random_state=0),
+            {"max_features": uniform(0.1, 0.9), "min_samples_leaf": randint(1, 20)},
+        ),
+        (
+            HistGradientBoostingClassifier(max_iter=18, random_state=0),
+            {"learning_rate": loguniform(1e-2, 1), "max_leaf_nodes": randint(2, 20)},
+        ),
+        (
+            make_pipeline(StandardScaler(), SGDClassifier(max_iter=18, random_state=0)),
+            {"sgdclassifier__alpha": loguniform(1e-6, 1e1)},
+        ),
+    ],
+    ids=["forest", "boosting", "sgd"],
+)
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_scores_of_the_last_rung_are_those_of_whole_fits(estimator, space, n_jobs):
+    fitted = search(estimator, space, n_candidates=9, n_jobs=n_jobs).fit(X, Y)
+    best = clone(estimator).set_params(**fitted.best_params_)
+    if fitted.resource_ != "partial_fit":
+        scores = cross_val_score(best, X, Y, cv=3)
+        assert fitted.best_score_ == pytest.approx(scores.mean())
+    assert fitted.best_estimator_.score(X, Y) > 0.9
+
+
+def test_early_stopping_gives_the_iterations_used():
+    X, y = make_classification(400, 5, flip_y=0.3, random_state=0)
+    estimator = HistGradientBoostingClassifier(
+        max_iter=200, early_stopping=True, n_iter_no_change=3, random_state=0
+    )
+    fitted = search(estimator, {"learning_rate": uniform(0.3, 0.5)}).fit(X, y)
+    assert fitted.best_params_["max_iter"] < 200
+    assert fitted.best_estimator_.n_iter_ <= fitted.best_params_["max_iter"]
+
+
+def test_several_scores():
+    scoring = ["accuracy", "neg_log_loss"]
+    estimator = RandomForestClassifier(n_estimators=9, random_state=0)
+    space = {"max_depth": randint(1, 9), "max_features": uniform(0.2, 0.8)}
+    fitted = search(estimator, space, scoring=scoring, refit="neg_log_loss").fit(X, Y)
+    results = fitted.cv_results_
+    last = np.flatnonzero(results["iter"] == results["iter"].max())
+    best = last[np.argmax(results["mean_test_neg_log_loss"][last])]
+    assert fitted.best_index_ == best
+    assert fitted.best_score_ == results["mean_test_neg_log_loss"][best]
+    chosen = search(estimator, space, scoring=scoring, refit=lambda results: 5)
+    assert chosen.fit(X, Y).best_index_ == 5
+    n = chosen.cv_results_["n_resources"][5]
+    assert chosen.best_estimator_.n_estimators == n
+
+
+def test_nested_cross_validation_and_pickling():
+    fitted = search(SVC(), SVC_SPACE)
+    assert cross_val_score(fitted, X, Y, cv=3).mean() > 0.9
+    fitted.fit(X, Y)
+    twin = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(twin.predict(X), fitted.predict(X))
+    assert twin.history_ == fitted.history_
+
+
+def test_metadata_reaches_the_fits():
+    groups = np.arange(len(X)) % 7
+    weights = np.where(Y == 0, 0.0, 1.0)
+    estimator = RandomForestClassifier(n_estimators=9, random_state=0)
+    fitted = search(
+        estimator,
+        {"max_depth": randint(2, 9)},
+        cv=sklearn.model_selection.GroupKFold(3),
+    )
+    fitted.fit(X, Y, groups=groups, sample_weight=weights)
+    assert not (fitted.predict(X) == 0).any()
+
+
+def failing(probe):
+    if probe.x > 0.6:
+        raise RuntimeError(f"x is {probe.x}")
+
+
+def test_failed_candidates_do_not_go_on():
+    fitted = search(Probe(act=failing))
+    with pytest.warns(sklearn.exceptions.FitFailedWarning):
+        fitted.fit(X, Y)
+    history = pd.DataFrame(fitted.history_)
+    failed = history[[p["x"] > 0.6 for p in history["params"]]]
+    assert (failed["status"] == "failed").all()
+    assert (failed["rung"] == 0).all()
+    assert fitted.best_params_["x"] < 0.6
+
+
+def nap(probe):
+    time.sleep(0.004)
+
+
+@pytest.mark.parametrize("strategy", ["halving", "hyperband"])
+def test_max_time_leaves_time_for_all_rungs(strategy):
+    fitted = search(
+        Probe(act=nap),
+        max_time=0.8,
+        n_candidates="auto",
+        strategy=strategy,
+        min_resources=1,
+    )
+    began = time.monotonic()
+    fitted.fit(X, Y)
+    assert time.monotonic() - began < 3.0
+    assert fitted.n_resources_[-1] == 27
+    assert fitted.best_params_["n_estimators"] == 27
+
+
+class InterruptAt:
+    """Interrupts one of the fits."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __call__(self, probe):
+        if len(WORK) == self.number:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("number", [20, 85, 110])
+def test_interrupt_refits_the_best_of_the_highest_rung(number):
+    with pytest.warns(RuntimeWarning, match="interrupted"):
+        fitted = search(Probe(act=InterruptAt(number))).fit(X, Y)
+    results = pd.DataFrame(fitted.cv_results_)
+    last = results[results["iter"] == results["iter"].max()]
+    assert fitted.best_index_ == last["mean_test_score"].idxmax()
+    n = last["n_resources"].iloc[0]
+    assert fitted.best_params_["n_estimators"] == fitted.best_estimator_.done_ == n
+
+
+def test_a_small_space_is_used_up():
+    fitted = search(space={"x": [0.1, 0.3, 0.5, 0.7]}).fit(X, Y)
+    assert fitted.n_candidates_ == [4, 4, 4]
+    assert fitted.best_params_["x"] == 0.3
+
+
+def test_given_points_start_first():
+    points = [{"x": 0.31}, {"x": 0.9}]
+    fitted = search(points_to_evaluate=points).fit(X, Y)
+    assert [p["x"] for p in fitted.history_["params"][:2]] == [0.31, 0.9]
+    assert fitted.history_["source"][:2] == ["given", "given"]
+
+
+BAD = {
+    "minimum above maximum": ({"min_resources": 28}, "more than the 27"),
+    "searched": ({"resource": "x"}, "also searched"),
+    "candidates of hyperband": (
+        {"strategy": "hyperband", "n_candidates": 5},
+        "n_candidates=5 with strategy='hyperband'",
+    ),
+    "brackets of halving": ({"n_brackets": 2}, "needs strategy='hyperband'"),
+    "more brackets than rungs": (
+        {"strategy": "hyperband", "n_brackets": 4},
+        "more than the 3 rungs",
+    ),
+    "unknown resource": ({"resource": "trees"}, "nor a parameter"),
+    "factor": ({"factor": 1}, "factor"),
+    "one fold": (
+        {"resource": "folds", "cv": [(np.arange(99), np.arange(99, 150))]},
+        "only one fold",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_fails_before_any_fit(case):
+    settings, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        search(**settings).fit(X, Y)
+    assert WORK == []
+
+
+def test_verbose_tells_the_plan(capsys):
+    search(verbose=1).fit(X, Y)
+    out = capsys.readouterr().out
+    assert "bracket 0: 27 with 3; bracket 0: 11 with 9; bracket 0: 6 with 27" in out
+    assert "best" in out
+
+
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.9"),
+    reason="callbacks came with scikit-learn 1.9",
+)
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_each_rung_is_a_task(n_jobs):
+    tasks = []
+
+    class Notes:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, context, **_):
+            pass
+
+        def on_fit_task_end(self, context, **_):
+            if context.task_name == "halving-iteration":
+                tasks.append(context.task_id)
+
+    fitted = search(n_jobs=n_jobs)
+    fitted.set_callbacks(Notes())
+    with joblib.parallel_config("threading"):
+        fitted.fit(X, Y)
+    assert tasks == [0, 1, 2]
+
+
+def test_folds_drawn_once():
+    class Splitter(KFold):
+        n_calls = 0
+
+        def split(self, *args, **kwargs):
+            type(self).n_calls += 1
+            return super().split(*args, **kwargs)
+
+    search(SVC(), SVC_SPACE, cv=Splitter(3)).fit(X, Y)
+    assert Splitter.n_calls == 1
