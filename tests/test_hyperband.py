@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
 from scipy.stats import loguniform, randint, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris, make_classification
@@ -22,6 +23,7 @@ from sklearn.svm import SVC
 from sklearn.utils.fixes import parse_version
 
 from sklearn_hpo import HyperbandSearchCV
+from sklearn_hpo._models import Models
 
 X, Y = load_iris(return_X_y=True)
 SVC_SPACE = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
@@ -139,12 +141,12 @@ def test_learning_curves():
 def test_few_models_wait(monkeypatch):
     keepers = []
 
-    class Noted(sklearn_models()):
+    class Noted(Models):
         def __init__(self, folder=None):
             super().__init__(folder)
             keepers.append(self)
 
-    monkeypatch.setattr("sklearn_hpo.search._base.Models", Noted)
+    monkeypatch.setattr("sklearn_hpo.search._hyperband.Models", Noted)
     fitted = search(n_candidates=30).fit(X, Y)
     n_promoted = fitted.n_candidates_[1]
     # those that may go on, and the one that is being evaluated, on each fold
@@ -152,25 +154,28 @@ def test_few_models_wait(monkeypatch):
     assert not keepers[0]._waiting
 
 
-def sklearn_models():
-    from sklearn_hpo._models import Models
+SEEN = []
 
-    return Models
+
+class Listing:
+    """Counts the models in a folder at each fit."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, probe):
+        SEEN.append(len(list(self.folder.glob("*/*"))))
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_models_wait_in_a_folder_and_leave_it(tmp_path, n_jobs):
-    def listing(probe):
-        seen.append(len(list(tmp_path.glob("*/*"))))
-
-    seen = []
-    estimator = Probe(act=listing if n_jobs == 1 else None)
+    estimator = Probe(act=Listing(tmp_path))
     fitted = search(estimator, model_dir=tmp_path, n_jobs=n_jobs).fit(X, Y)
     reference = search().fit(X, Y)
-    assert fitted.best_params_ == reference.best_params_
+    assert fitted.best_params_["x"] == reference.best_params_["x"]
     assert list(tmp_path.iterdir()) == []
     if n_jobs == 1:
-        assert max(seen) > 1
+        assert max(SEEN) > 1
 
 
 def test_asha_needs_leave_to_depend_on_timing():
@@ -196,8 +201,7 @@ def test_folds_are_a_resource():
     assert (np.diff(results["rank_test_score"][order]) >= 0).all()
     # folds are those of the candidate's earlier rungs
     whole = [i for i, n in enumerate(results["n_resources"]) if n == 5]
-    params = {k: v for k, v in results["params"][whole[0]].items()}
-    again = cross_val_score(SVC(**params), X, Y, cv=5)
+    again = cross_val_score(SVC(**results["params"][whole[0]]), X, Y, cv=5)
     assert_allclose(splits[whole[0]], again)
 
 
@@ -209,6 +213,7 @@ def test_rows_are_a_resource():
     assert fitted.best_score_ == pytest.approx(best)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_partial_fit_of_the_refit():
     estimator = make_pipeline(
         StandardScaler(), MLPClassifier((6,), max_iter=18, random_state=0)
@@ -217,7 +222,7 @@ def test_partial_fit_of_the_refit():
     fitted = search(estimator, space).fit(X, Y)
     assert fitted.resource_ == "partial_fit"
     assert fitted.best_params_["mlpclassifier__max_iter"] == 18
-    assert fitted.best_estimator_[-1].n_iter_ == 18
+    assert fitted.best_estimator_[-1].t_ == 18 * len(X)
     assert not {"fit"} & set(vars(fitted.best_estimator_[-1]))
     again = clone(fitted.best_estimator_).fit(X, Y)
     assert again.score(X, Y) > 0.6
@@ -283,7 +288,7 @@ def test_nested_cross_validation_and_pickling():
     fitted.fit(X, Y)
     twin = pickle.loads(pickle.dumps(fitted))
     assert_array_equal(twin.predict(X), fitted.predict(X))
-    assert twin.history_ == fitted.history_
+    assert_frame_equal(pd.DataFrame(twin.history_), pd.DataFrame(fitted.history_))
 
 
 def test_metadata_reaches_the_fits():
@@ -306,7 +311,10 @@ def failing(probe):
 
 def test_failed_candidates_do_not_go_on():
     fitted = search(Probe(act=failing))
-    with pytest.warns(sklearn.exceptions.FitFailedWarning):
+    with (
+        pytest.warns(sklearn.exceptions.FitFailedWarning),
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
         fitted.fit(X, Y)
     history = pd.DataFrame(fitted.history_)
     failed = history[[p["x"] > 0.6 for p in history["params"]]]
@@ -421,10 +429,10 @@ def test_each_rung_is_a_task(n_jobs):
         def teardown(self, estimator, context):
             pass
 
-        def on_fit_task_begin(self, context, **_):
+        def on_fit_task_begin(self, estimator, context):
             pass
 
-        def on_fit_task_end(self, context, **_):
+        def on_fit_task_end(self, estimator, context):
             if context.task_name == "halving-iteration":
                 tasks.append(context.task_id)
 

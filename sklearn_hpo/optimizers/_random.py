@@ -66,7 +66,7 @@ class SobolOptimizer(Optimizer):
         d = self.space.n_columns
         if not d:
             return np.empty((n, 0))
-        start = len(self.losses) + len(pending)
+        start = self.n_proposed + len(pending)
         # `seed` is what SciPy before 1.15 calls it, and newer ones accept
         sequence = qmc.Sobol(d, scramble=True, seed=np.random.default_rng(self.seed))
         points = sequence.random_base2((start + n - 1).bit_length())
