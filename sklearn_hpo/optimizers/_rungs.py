@@ -69,6 +69,7 @@ class RungOptimizer(Optimizer):
         losses: NDArray[np.float64],
         budgets: NDArray[np.float64],
         seconds: NDArray[np.float64] | None = None,
+        variances: NDArray[np.float64] | None = None,
     ) -> None:
         """Learn losses, and hand those of the level that counts to the surrogate.
 
@@ -80,7 +81,7 @@ class RungOptimizer(Optimizer):
             To be minimised; NaN for a candidate that failed.
         budgets : ndarray of shape (m,)
             The share of the full budget that each loss was measured with, in (0, 1].
-        seconds : ndarray of shape (m,) or None, default=None
+        seconds, variances : ndarray of shape (m,) or None, default=None
             Ignored.
         """
         super().tell(rows, losses, budgets, seconds)
