@@ -348,7 +348,7 @@ class HyperbandSearchCV(SearchCV):
 
         Returns
         -------
-        plan : dict of list
+        dict of list
             One entry a rung of a bracket: ``bracket``, ``rung``, ``resource``,
             ``n_candidates``, ``n_resources`` and ``cost``, what all its candidates use
             up, in evaluations with all of the resource. ``pandas.DataFrame`` takes it
