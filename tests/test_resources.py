@@ -199,6 +199,40 @@ def test_a_warm_linear_model_gets_near_the_uninterrupted_one():
     assert fitted.max_iter == 90
 
 
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_one_fit_is_read_at_many_lengths(in_pipeline, monkeypatch):
+    fits = []
+
+    class Counted(AdaBoostClassifier):
+        def fit(self, X, y, sample_weight=None):
+            fits.append(self.n_estimators)
+            return super().fit(X, y, sample_weight)
+
+    estimator = Counted(n_estimators=9, random_state=0)
+    if in_pipeline:
+        estimator = make_pipeline(StandardScaler(), estimator)
+    resource = choose(estimator)
+    # all go on from the first rung, so that fits of 3 would be fits for nothing
+    resource = resource.planned([(9, 1 / 9), (3, 1 / 3), (3, 1.0)])
+    assert resource.price(1 / 3, 1 / 9) == pytest.approx(1.0)
+    assert resource.price(1.0, 1 / 3) == 0.0
+    model = None
+    for n in (1, 3, 9):
+        job = Job(0, 0, {}, n / 9, model, keep=n < 9)
+        fitted, settings = resource.begin(estimator, job)
+        fitted.set_params(**settings)
+        fitted.fit(X, Y)
+        expected = AdaBoostClassifier(n_estimators=n, random_state=0)
+        Z = StandardScaler().fit_transform(X) if in_pipeline else X
+        expected = expected.fit(Z, Y)
+        assert_allclose(fitted.predict_proba(X), expected.predict_proba(Z))
+        assert fitted.score(X, Y) == expected.score(Z, Y)
+        model = resource.end(fitted, job)
+        assert fitted.get_params()[resource.name] == n
+    assert fits == [1, 9]
+    assert_allclose(fitted.predict(X), expected.predict(Z))
+
+
 def test_early_stopping_tells_where_it_stopped():
     estimator = HistGradientBoostingClassifier(
         max_iter=300, early_stopping=True, n_iter_no_change=2, random_state=0
@@ -220,7 +254,7 @@ AUTO = {
     "svc": (SVC(), "folds", 1, 3),
     "ridge": (Ridge(), "folds", 1, 3),
     "bayes": (MultinomialNB(), "folds", 1, 3),
-    "adaboost": (AdaBoostClassifier(), "folds", 1, 3),
+    "adaboost": (AdaBoostClassifier(), "n_estimators", 6, 50),
     "pipeline": (
         make_pipeline(StandardScaler(), RandomForestClassifier()),
         "randomforestclassifier__n_estimators",

@@ -67,6 +67,38 @@ class Resource:
         """
         return {}
 
+    def planned(self, stages: Sequence[tuple[int, float]]) -> "Resource":
+        """Return the resource for a plan of halving, if that makes a difference.
+
+        Parameters
+        ----------
+        stages : sequence of (int, float)
+            Number of candidates and share of the budget, rung by rung.
+
+        Returns
+        -------
+        resource : Resource
+            By default, itself.
+        """
+        return self
+
+    def price(self, budget: float, before: float) -> float:
+        """Return what it costs a candidate to get from one share to another.
+
+        Parameters
+        ----------
+        budget : float
+            The share of the full budget, in (0, 1].
+        before : float
+            The share that it had; 0 at its start.
+
+        Returns
+        -------
+        price : float
+            In evaluations with the full budget.
+        """
+        return budget - before if self.by_fold or self.continues else budget
+
     def rows(self, train: Indices, fold: int, budget: float) -> Indices:
         """Return the rows to train on.
 

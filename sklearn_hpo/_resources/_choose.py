@@ -30,6 +30,7 @@ from sklearn_hpo._resources._iterations import (
     Boosting,
     Iterations,
     PartialFit,
+    Staged,
     WarmStart,
     final_step,
 )
@@ -141,6 +142,8 @@ def _iterations(data: Data) -> Iterations | None:
         return Boosting(**{**settings, "maximum": amount or 100})
     if name == "max_iter" and _passes_work(final, data.searched, prefix):
         return _partial_fit(data)
+    if "warm_start" not in parameters and hasattr(final, "staged_predict"):
+        return Staged(**settings)
     if "warm_start" not in parameters or parameters.get("solver") == "liblinear":
         return None
     total = name == "n_estimators" or isinstance(final, HIST_BOOSTING)
@@ -190,7 +193,7 @@ def _named(name: str, data: Data) -> Resource:
             f"'n_samples' nor a parameter of {type(data.estimator).__name__}."
         )
     iterations = _iterations(data)
-    if isinstance(iterations, WarmStart | Boosting) and iterations.name == name:
+    if iterations is not None and iterations.name == name:
         return iterations
     value = parameters[name]
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)

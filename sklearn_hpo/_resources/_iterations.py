@@ -1,8 +1,10 @@
 """Iterations that go on where they ended: more trees, more passes over the data."""
 
 import inspect
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import sklearn
@@ -194,6 +196,91 @@ class PartialFit(Iterations):
             return final
 
         return passes
+
+
+@dataclass(frozen=True)
+class Staged(Iterations):
+    """Estimators that can't go on, but tell what they were after fewer iterations.
+
+    Where the plan lets most candidates go on, one longer fit that is read at several
+    lengths is cheaper than a fit for each.
+
+    Attributes
+    ----------
+    reach : tuple of (float, float)
+        Amounts at which scores are asked for, and how far to fit for each.
+    """
+
+    reach: tuple[tuple[float, float], ...] = ()
+
+    def planned(self, stages: Sequence[tuple[int, float]]) -> "Staged":
+        """Return the resource with the cheapest length of a fit for each rung."""
+        reach: dict[float, float] = {}
+        for i, (n, budget) in enumerate(stages):
+            best, below, apart = budget, 0.0, 0.0
+            for m, above in stages[i:]:
+                if above <= below:
+                    break  # another bracket
+                below = above
+                apart += m * above
+                if n * above <= apart:
+                    best = above
+            known = reach.get(self.amount(budget), 0)
+            reach[self.amount(budget)] = max(self.amount(best), known)
+        return replace(self, reach=tuple(sorted(reach.items())))
+
+    def price(self, budget: float, before: float) -> float:
+        """Return the length of the fit, or 0 if an earlier one reached so far."""
+        amount = self.amount(budget)
+        if before and self._length(self.amount(before)) >= amount:
+            return 0.0
+        return self._length(amount) / self.maximum
+
+    def settings(self, done: float, amount: float) -> dict[str, Any]:
+        """Return how far to fit, if that has not been done."""
+        read = done and self._length(done) >= amount
+        return self.params(self._length(done if read else amount))
+
+    def advance(self, final: Any, done: float, amount: float) -> Any:
+        """Return a ``fit`` after which predictions are those of that many iterations.
+
+        If an earlier fit went so far, nothing is fitted.
+        """
+        fitted = bool(done) and self._length(done) >= amount
+
+        def fit(X: Any, y: Any = None, **params: Any) -> Any:
+            if not fitted:
+                type(final).fit(final, X, y, **params)
+            for name in _PREDICTIONS:
+                if hasattr(final, f"staged_{name}"):
+                    setattr(final, name, _Stage(final, name, int(amount)))
+            return final
+
+        return fit
+
+    def _length(self, amount: float) -> float:
+        return dict(self.reach).get(amount, amount)
+
+    def _finish(self, estimator: Any, amount: float) -> None:
+        super()._finish(estimator, amount)
+        final = final_step(estimator)[1]
+        for name in _PREDICTIONS:
+            vars(final).pop(name, None)
+
+
+_PREDICTIONS = ("predict", "predict_proba", "decision_function")
+
+
+class _Stage:
+    """Predicts as an ensemble did when it had fewer members."""
+
+    def __init__(self, final: Any, name: str, n: int) -> None:
+        self._staged = getattr(final, f"staged_{name}")
+        self._n = n
+
+    def __call__(self, X: Any) -> Any:
+        # boosting that is perfect early ends early
+        return deque(islice(self._staged(X), self._n), maxlen=1)[0]
 
 
 @dataclass(frozen=True)

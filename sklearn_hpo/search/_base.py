@@ -129,6 +129,7 @@ class SearchCV(BaseSearchCV):
             Data(self.estimator, X, y, splits, groups, frozenset(space.names))
         )
         scheduler = self._make_scheduler(resource, space.size)
+        resource = resource.planned([(s.n_trials, s.budget) for s in scheduler.plan])
         problem = Problem(
             estimator=clone(self.estimator),
             X=X,

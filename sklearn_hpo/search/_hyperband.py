@@ -374,8 +374,7 @@ class HyperbandSearchCV(SearchCV):
         plan = {name: [] for name in columns}
         below = 0.0
         for stage in stages:
-            goes_on = resource.continues or resource.by_fold
-            paid = below if stage.rung and goes_on else 0.0
+            price = resource.price(stage.budget, below if stage.rung else 0.0)
             below = stage.budget
             entry = (
                 stage.bracket,
@@ -383,7 +382,7 @@ class HyperbandSearchCV(SearchCV):
                 resource.name,
                 stage.n_trials,
                 resource.amount(stage.budget),
-                stage.n_trials * (stage.budget - paid),
+                stage.n_trials * price,
             )
             for name, value in zip(columns, entry, strict=True):
                 plan[name].append(value)
