@@ -11,6 +11,11 @@ API_REFERENCE = [
         "names": ["sklearn_hpo.BayesSearchCV", "sklearn_hpo.HyperbandSearchCV"],
     },
     {
+        "title": "Checkpoints",
+        "text": "What a search has written down, read without running it.",
+        "names": ["sklearn_hpo.read_checkpoint"],
+    },
+    {
         "title": "Search spaces",
         "text": "What a search understands by its ``param_distributions``, and the "
         "distributions that SciPy does not have.",

@@ -1,7 +1,7 @@
 """Hyperparameter search that takes the place of scikit-learn's GridSearchCV."""
 
-from sklearn_hpo.search import BayesSearchCV, HyperbandSearchCV
+from sklearn_hpo.search import BayesSearchCV, HyperbandSearchCV, read_checkpoint
 
 __version__ = "0.1.0"
 
-__all__ = ["BayesSearchCV", "HyperbandSearchCV"]
+__all__ = ["BayesSearchCV", "HyperbandSearchCV", "read_checkpoint"]

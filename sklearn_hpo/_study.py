@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
+from sklearn_hpo._journal import Journal
 from sklearn_hpo._models import Models
 from sklearn_hpo._records import Evaluation, Rules
 from sklearn_hpo._trial import Job, Report, Trial
@@ -62,6 +63,8 @@ class Study:
     by_fold : bool
         Whether a share of the budget is a share of the folds; if not, all folds get
         that share of some other resource.
+    journal : Journal or None
+        Where reports are written, and those of an earlier run stand.
     models : Models or None
         Keeps the fitted models of trials that may go on, if that saves fitting.
     fold_events : callable or None
@@ -89,6 +92,7 @@ class Study:
     known: Results | None = None
     earlier: Results | None = None
     by_fold: bool = True
+    journal: Journal | None = None
     models: Models | None = None
     fold_events: Callable[[int, int, int], Any] | None = None
     announce: Callable[["Study", Evaluation], None] | None = None
@@ -97,8 +101,10 @@ class Study:
     settled: list[Evaluation] = field(default_factory=list, init=False)
     cut_short_by: BaseException | None = field(default=None, init=False)
     _told: list[Evaluation] = field(default_factory=list, init=False)
+    _untaught: list[Evaluation] = field(default_factory=list, init=False)
     _seen: set[Hashable] = field(default_factory=set, init=False)
     _jobs: deque[Job] = field(default_factory=deque, init=False)
+    _replayed: deque[Report] = field(default_factory=deque, init=False)
     _closed: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
 
@@ -145,7 +151,14 @@ class Study:
         self._begin()
         try:
             while self._fill(executor):
-                self._receive(executor.next_result())
+                if self._replayed:
+                    self._receive(self._replayed.popleft())
+                    continue
+                report = executor.next_result()
+                if self.journal is not None:
+                    evaluation = self.trials[report.trial]
+                    self.journal.append(evaluation.trial, evaluation.budget, report)
+                self._receive(report)
         except (KeyboardInterrupt, BrokenExecutor) as error:
             executor.abort()
             if not self.settled:
@@ -153,6 +166,7 @@ class Study:
             self.cut_short_by = error
         told = set(map(id, self._told))
         self._tell([e for e in self.settled if id(e) not in told])
+        self._teach()
 
     def _begin(self) -> None:
         self.optimizer.start(self.space, self.seed)
@@ -165,11 +179,16 @@ class Study:
 
     def _fill(self, executor: SequentialExecutor | ParallelExecutor) -> bool:
         """Keep the workers busy; return whether any job is under way."""
-        while executor.n_running < executor.n_workers:
+        while executor.n_running + len(self._replayed) < executor.n_workers:
             if not self._jobs and not self._schedule():
                 break
-            executor.submit(self._jobs.popleft())
-        return executor.n_running > 0
+            job = self._jobs.popleft()
+            report = None if self.journal is None else self.journal.find(job)
+            if report is None:
+                executor.submit(job)
+            else:
+                self._replayed.append(report)
+        return executor.n_running + len(self._replayed) > 0
 
     def _schedule(self) -> bool:
         """Queue the next piece of work, if there is one now."""
@@ -187,20 +206,40 @@ class Study:
 
     def _start(self, work: New) -> bool:
         """Queue the first folds of a new trial, if there is another candidate."""
-        started = time.perf_counter()
-        # the matrices are small: more threads would only wait for one another
-        with _blas().limit(limits=1):
-            found = self._next_candidate()
-        if found is None:
+        trial = self._recorded() or self._proposed()
+        if trial is None:
             self._close()
             return self._schedule()
-        seconds = time.perf_counter() - started
-        trial = Trial(len(self.trials), *found, seconds)
         evaluation = Evaluation(trial, work.stage)
         self.trials.append(evaluation)
         self.evaluations.append(evaluation)
         self._queue(evaluation, work.budget)
         return True
+
+    def _recorded(self) -> Trial | None:
+        """Return the trial that an earlier run proposed in this place, if it did."""
+        number = len(self.trials)
+        if self.journal is None or number not in self.journal.proposals:
+            return None
+        old = self.journal.proposals[number]
+        # what is given is taken from where it is given, so that all of it is used
+        params = None if old.source == "given" else self.space.decode(old.row)
+        if params is None or not self._is_new(params):
+            return None
+        return Trial(number, params, old.row, old.source, old.seconds)
+
+    def _proposed(self) -> Trial | None:
+        """Return the next trial, or None if there is no other candidate."""
+        started = time.perf_counter()
+        # the matrices are small: more threads would only wait for one another
+        with _blas().limit(limits=1):
+            found = self._next_candidate()
+        if found is None:
+            return None
+        trial = Trial(len(self.trials), *found, time.perf_counter() - started)
+        if self.journal is not None:
+            self.journal.expect(trial)
+        return trial
 
     def _go_on(self, work: Continue) -> bool:
         """Queue what a trial needs to get up to a higher budget."""
@@ -254,9 +293,14 @@ class Study:
         return self.evaluations[n_told : max(0, n_known)]
 
     def _tell(self, evaluations: list[Evaluation]) -> None:
-        if not evaluations:
-            return
         self._told.extend(evaluations)
+        self._untaught.extend(evaluations)
+
+    def _teach(self) -> None:
+        """Tell the optimizer, all at once, what it shall know by now."""
+        if not self._untaught:
+            return
+        evaluations, self._untaught = self._untaught, []
         self.optimizer.tell(
             np.array([e.trial.row for e in evaluations]),
             -np.array([e.estimate for e in evaluations]),
@@ -326,6 +370,7 @@ class Study:
 
     def _proposals(self) -> Iterator[tuple[NDArray[np.float64], str]]:
         """Yield the optimizer's proposal, and draws in case that it is not new."""
+        self._teach()
         told = {evaluation.trial.number for evaluation in self._told}
         pending = [e.trial.row for e in self.trials if e.trial.number not in told]
         rows = np.array(pending).reshape(len(pending), self.space.n_columns)

@@ -1,6 +1,7 @@
 """scikit-learn's face of the project: the search classes."""
 
 from sklearn_hpo.search._bayes import BayesSearchCV
+from sklearn_hpo.search._checkpoint import read_checkpoint
 from sklearn_hpo.search._hyperband import HyperbandSearchCV
 
-__all__ = ["BayesSearchCV", "HyperbandSearchCV"]
+__all__ = ["BayesSearchCV", "HyperbandSearchCV", "read_checkpoint"]

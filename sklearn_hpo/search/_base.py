@@ -8,6 +8,7 @@ import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone, is_classifier
@@ -41,6 +42,7 @@ from sklearn_hpo._sklearn_compat import (
     without_scores,
 )
 from sklearn_hpo._study import Study
+from sklearn_hpo.search._checkpoint import open_checkpoint
 from sklearn_hpo.search._history import history, mean_score
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
@@ -65,6 +67,7 @@ class SearchCV(BaseSearchCV):
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "deterministic": ["boolean"],
+        "checkpoint": [str, Path, None],
     }
 
     @abstractmethod
@@ -180,18 +183,20 @@ class SearchCV(BaseSearchCV):
                 stages, n_splits, detach=not executor.in_caller
             ) as fold_events,
             self._waiting_models(problem.resource, executor) as models,
+            open_checkpoint(self, problem, scheduler, int(seed)) as journal,
         ):
             study = Study(
                 space,
                 self._make_optimizer(scheduler.n_planned),
                 scheduler,
-                seed=int(seed),
+                seed=int(seed) if journal is None else journal.seed,
                 n_splits=n_splits,
                 score_of=partial(mean_score, metric=metric),
                 first=start.first,
                 known=start.known,
                 earlier=start.earlier,
                 by_fold=problem.resource.by_fold,
+                journal=journal,
                 models=models,
                 rules=self._rules(problem, executor.n_workers, began),
                 fold_events=fold_events,

@@ -149,6 +149,11 @@ class BayesSearchCV(SearchCV):
         Whether equal seeds must give equal results. If False, every result is used as
         soon as it is there, in whichever order fits end. The times that
         ``"log_ei_per_second"`` goes by are equal in no case.
+    checkpoint : str, Path or None, default=None
+        File to which each fit is written as soon as it has ended. If it exists, the
+        search goes on where it stopped, and ends as if it had never been interrupted;
+        with a larger `n_iter` it goes further. A file of another space, estimator,
+        scoring, splits or data is refused. :func:`read_checkpoint` reads it.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -292,6 +297,7 @@ class BayesSearchCV(SearchCV):
         max_time=None,
         max_concurrent="auto",
         deterministic=True,
+        checkpoint=None,
         n_iter_no_change=None,
         tol=0.0,
     ):
@@ -318,6 +324,7 @@ class BayesSearchCV(SearchCV):
         self.max_time = max_time
         self.max_concurrent = max_concurrent
         self.deterministic = deterministic
+        self.checkpoint = checkpoint
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 

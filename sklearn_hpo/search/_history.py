@@ -20,11 +20,25 @@ def mean_score(results, metric):
     score : float
         NaN if the score of a fold is not finite.
     """
-    mean = float(np.mean([_guiding(r["test_scores"], metric) for r in results]))
+    mean = float(np.mean([guiding_score(r["test_scores"], metric) for r in results]))
     return mean if math.isfinite(mean) else math.nan
 
 
-def _guiding(score, metric):
+def guiding_score(score, metric):
+    """Return the score that a search goes by.
+
+    Parameters
+    ----------
+    score : float or dict of float
+        Of one fold.
+    metric : str or None
+        Which one of several to take; the first if this is none of them.
+
+    Returns
+    -------
+    score : float
+        The one.
+    """
     if isinstance(score, dict):
         return score.get(metric, next(iter(score.values())))
     return score
@@ -73,7 +87,7 @@ def history(study, resource, metric, with_train_score):
             row["rung"] = plan[e.stage].rung
             row["n_resources"] = resource.amount(e.budget)
         if with_train_score:
-            train = [_guiding(r.result["train_scores"], metric) for r in reports]
+            train = [guiding_score(r.result["train_scores"], metric) for r in reports]
             row["train_score"] = float(np.mean(train)) if train else math.nan
         rows.append(row)
     return {name: [row[name] for row in rows] for name in rows[0]}

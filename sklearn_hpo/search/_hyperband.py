@@ -144,6 +144,12 @@ class HyperbandSearchCV(SearchCV):
     deterministic : bool, default=True
         Whether equal seeds must give equal results. If False, every result is used as
         soon as it is there, in whichever order fits end.
+    checkpoint : str, Path or None, default=None
+        File to which each fit is written as soon as it has ended. If it exists, the
+        search goes on where it stopped, and ends as if it had never been interrupted;
+        models of candidates that go on are trained again. A file of another space,
+        estimator, scoring, plan, splits or data is refused. :func:`read_checkpoint`
+        reads it.
     model_dir : str, Path or None, default=None
         Folder in which fitted models wait until their candidate goes on. None keeps
         them in memory, or, with worker processes, in a temporary folder. A model is
@@ -304,6 +310,7 @@ class HyperbandSearchCV(SearchCV):
         max_time=None,
         max_concurrent="auto",
         deterministic=True,
+        checkpoint=None,
         model_dir=None,
     ):
         super().__init__(
@@ -332,6 +339,7 @@ class HyperbandSearchCV(SearchCV):
         self.max_time = max_time
         self.max_concurrent = max_concurrent
         self.deterministic = deterministic
+        self.checkpoint = checkpoint
         self.model_dir = model_dir
 
     def plan(self, X, y=None, **params):

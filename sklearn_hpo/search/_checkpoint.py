@@ -1,0 +1,157 @@
+"""What a search writes at the head of its checkpoint, and how to read one."""
+
+import math
+import platform
+from contextlib import contextmanager
+from pathlib import Path
+
+import joblib
+import numpy as np
+import scipy
+import sklearn
+
+from sklearn_hpo._journal import Journal, describe, from_json, read_lines
+from sklearn_hpo.search._history import guiding_score
+
+
+@contextmanager
+def open_checkpoint(search, problem, scheduler, seed):
+    """Yield the journal of a search, or None if it keeps none.
+
+    Parameters
+    ----------
+    search : SearchCV
+        With `checkpoint`, `random_state` and the settings that the file is checked for.
+    problem : Problem
+        Data, folds and scorer.
+    scheduler : Scheduler
+        Whose plan the file must share, if it has several stages.
+    seed : int
+        Drawn, or the user's.
+
+    Yields
+    ------
+    journal : Journal or None
+        Closed at the end.
+
+    Raises
+    ------
+    ValueError, OSError, RuntimeError
+        If the file is another search's, can't be written, or is in use.
+    """
+    if search.checkpoint is None:
+        yield None
+        return
+    is_fixed = isinstance(search.random_state, int | np.integer)
+    journal = Journal(
+        Path(search.checkpoint),
+        {**_header(search, problem, scheduler), "seed": seed if is_fixed else None},
+        seed,
+    )
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _header(search, problem, scheduler):
+    plan = [(s.n_trials, s.budget) for s in scheduler.plan]
+    scoring = (search.scoring, search.error_score, search.return_train_score)
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "sklearn": sklearn.__version__,
+        },
+        "metric": search.refit if isinstance(search.refit, str) else None,
+        "estimator": describe(problem.estimator),
+        "space": describe(search.param_distributions),
+        "scoring": describe(scoring),
+        "splits": joblib.hash(problem.splits),
+        "data": joblib.hash((problem.X, problem.y)),
+        "fit parameters": describe((problem.fit_params, problem.score_params)),
+        "rungs": describe(plan if len(plan) > 1 else []),
+    }
+
+
+def read_checkpoint(path):
+    """Return what a search has evaluated so far, from its checkpoint.
+
+    Nothing is fitted, and nothing of what the file holds is run. The search may still
+    be running.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    path : str or Path
+        The `checkpoint` of a search.
+
+    Returns
+    -------
+    history : dict of list
+        One entry for each candidate and share of the budget: ``trial``, ``params`` (of
+        objects that are no numbers, strings, booleans or None, the text), ``source``,
+        ``budget`` in (0, 1], ``score``, the mean over the ``n_folds`` folds so far,
+        ``start`` and ``end`` in seconds since the epoch, and ``best_score``, the
+        highest score with as many folds and as much of the budget as any has.
+        ``pandas.DataFrame`` takes it as it is.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no checkpoint, or is damaged before its last line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> from sklearn_hpo import BayesSearchCV, read_checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "search.jsonl"
+    ...     search = BayesSearchCV(
+    ...         SVC(), {"C": loguniform(1e-2, 1e2)}, n_iter=8, checkpoint=path
+    ...     ).fit(*load_iris(return_X_y=True))
+    ...     history = read_checkpoint(path)
+    >>> history["best_score"][-1] == search.best_score_
+    True
+    """
+    lines, _ = read_lines(Path(path))
+    metric = lines[0]["metric"] if lines else None
+    groups = {}
+    for line in lines[1:]:
+        groups.setdefault((line["trial"], line["budget"]), []).append(line)
+    rows = [_summary(group, metric) for group in groups.values()]
+    most = max(((row["budget"], row["n_folds"]) for row in rows), default=(0, 0))
+    best = math.nan
+    for row in rows:
+        if (row["budget"], row["n_folds"]) == most and row["score"] == row["score"]:
+            best = max(row["score"], best) if best == best else row["score"]
+        row["best_score"] = best
+    names = rows[0] if rows else ()
+    return {name: [row[name] for row in rows] for name in names}
+
+
+def _summary(lines, metric):
+    """Return one entry for the folds of a candidate."""
+    lines = sorted(lines, key=lambda line: line["fold"])
+    scores = [
+        guiding_score(from_json(line["result"]["test_scores"]), metric)
+        for line in lines
+    ]
+    return {
+        "trial": lines[0]["trial"],
+        "params": lines[0]["params"],
+        "source": lines[0]["source"],
+        "budget": lines[0]["budget"],
+        "n_folds": len(lines),
+        "score": float(np.mean(scores)),
+        "start": min(line["start"] for line in lines),
+        "end": max(line["end"] for line in lines),
+    }

@@ -1,0 +1,355 @@
+"""Checkpoints: what was evaluated is there in the morning."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import loguniform, uniform
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import SVC
+
+import sklearn_hpo._journal
+from sklearn_hpo import BayesSearchCV, HyperbandSearchCV, read_checkpoint
+from sklearn_hpo._journal import describe, from_json, to_json
+
+X, Y = load_iris(return_X_y=True)
+FITS = []
+
+
+class Probe(ClassifierMixin, BaseEstimator):
+    """Scores by its parameters; may interrupt at a fit."""
+
+    def __init__(self, x=0.5, n_estimators=9, warm_start=False):
+        self.x = x
+        self.n_estimators = n_estimators
+        self.warm_start = warm_start
+
+    def fit(self, X, y):
+        if len(FITS) == STOP["at"]:
+            raise KeyboardInterrupt
+        FITS.append((self.x, self.n_estimators, len(X), float(X[:, 0].sum())))
+        if self.x > 0.9:
+            raise RuntimeError("too much")
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+    def score(self, X, y):
+        return -((self.x - 0.3) ** 2) - 1 / self.n_estimators + X[:, 0].mean() / 100
+
+
+STOP = {"at": None}
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    FITS.clear()
+    STOP["at"] = None
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "search.jsonl"
+
+
+SEARCHES = {
+    "bayes": lambda **how: BayesSearchCV(
+        Probe(), {"x": uniform(0, 1)}, n_iter=14, **how
+    ),
+    "racing": lambda **how: BayesSearchCV(
+        Probe(), {"x": uniform(0, 1)}, n_iter=14, racing=True, **how
+    ),
+    "halving": lambda **how: HyperbandSearchCV(
+        Probe(), {"x": uniform(0, 1)}, optimizer="tpe", **how
+    ),
+    "hyperband": lambda **how: HyperbandSearchCV(
+        Probe(), {"x": uniform(0, 1)}, strategy="hyperband", **how
+    ),
+}
+
+
+def make(name, **how):
+    return SEARCHES[name](**{"cv": 3, "random_state": 0, "error_score": -9.0, **how})
+
+
+def outcome(search):
+    table = pd.DataFrame(search.cv_results_)
+    return table.drop(columns=[c for c in table if "_time" in c])
+
+
+def same(one, other):
+    pd.testing.assert_frame_equal(outcome(one), outcome(other))
+    assert one.best_params_ == other.best_params_
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("stop_at", [1, 10, 17])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:The search was interrupted:RuntimeWarning")
+def test_an_interrupted_search_ends_as_if_it_had_not_been(name, stop_at, path):
+    whole = make(name).fit(X, Y)
+    n_whole = len(FITS)
+    FITS.clear()
+    STOP["at"] = stop_at
+    if stop_at == 1:
+        with pytest.raises(KeyboardInterrupt):
+            make(name, checkpoint=path, refit=False).fit(X, Y)
+    else:
+        make(name, checkpoint=path, refit=False).fit(X, Y)
+    assert len(FITS) == stop_at
+    STOP["at"] = None
+    resumed = make(name, checkpoint=path).fit(X, Y)
+    same(resumed, whole)
+    assert len(FITS) == n_whole
+    # a search that has ended is only read
+    FITS.clear()
+    again = make(name, checkpoint=path).fit(X, Y)
+    same(again, whole)
+    assert len(FITS) == 1
+
+
+def test_a_longer_search_goes_on(path):
+    short = _small(path, n_iter=8).fit(X, Y)
+    FITS.clear()
+    longer = _small(path, n_iter=12).fit(X, Y)
+    assert longer.n_trials_ == 12
+    assert longer.cv_results_["params"][:8] == short.cv_results_["params"]
+    assert len(FITS) == 4 * 3 + 1
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_an_undefined_seed_is_that_of_the_file(path):
+    first = make("bayes", random_state=None, checkpoint=path).fit(X, Y)
+    again = make("bayes", random_state=None, checkpoint=path).fit(X, Y)
+    same(first, again)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_every_tear_of_the_last_line_heals(path):
+    whole = _small(path).fit(X, Y)
+    content = path.read_bytes()
+    start = content.rstrip(b"\n").rfind(b"\n") + 1
+    for end in range(start, len(content), 7):
+        path.write_bytes(content[:end])
+        same(_small(path).fit(X, Y), whole)
+        lines = path.read_bytes().splitlines()
+        assert len(lines) == 1 + 3 * 5
+        assert all(map(json.loads, lines))
+
+
+def _small(path, **how):
+    how = {"cv": 3, "random_state": 0, "n_iter": 5, "refit": True, **how}
+    return BayesSearchCV(Probe(), {"x": uniform(0, 0.9)}, checkpoint=path, **how)
+
+
+def test_an_empty_file_is_a_new_one(path):
+    path.write_bytes(b"")
+    fitted = _small(path).fit(X, Y)
+    assert fitted.n_trials_ == 5
+    assert len(read_checkpoint(path)["trial"]) == 5
+
+
+CHANGES = {
+    "space": lambda path: BayesSearchCV(
+        Probe(), {"x": uniform(0, 0.8)}, n_iter=5, cv=3, random_state=0, checkpoint=path
+    ),
+    "estimator": lambda path: _small(path).set_params(estimator__n_estimators=8),
+    "scoring": lambda path: _small(path, scoring="accuracy"),
+    "splits": lambda path: _small(path, cv=4),
+    "random_state": lambda path: _small(path, random_state=1),
+}
+
+
+@pytest.mark.parametrize("part", CHANGES)
+def test_another_search_is_refused_by_name(part, path):
+    _small(path).fit(X, Y)
+    FITS.clear()
+    with pytest.raises(ValueError, match=f"another search: {part} differs"):
+        CHANGES[part](path).fit(X, Y)
+    assert FITS == []
+
+
+def test_other_data_are_refused(path):
+    _small(path, cv=KFold(3)).fit(X, Y)
+    with pytest.raises(ValueError, match="data differs"):
+        _small(path, cv=KFold(3)).fit(X + 1, Y)
+
+
+def test_a_file_in_use_is_left_alone(path):
+    fcntl = pytest.importorskip("fcntl")
+    _small(path).fit(X, Y)
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(RuntimeError, match="in use by another search"):
+            _small(path).fit(X, Y)
+    _small(path).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "content", [b"a,b\n1,2\n", b"[1]\n", b'{"a": 1}\n', b"PK\x03\x04"]
+)
+def test_a_file_that_is_no_checkpoint_is_left_alone(content, path):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"no checkpoint|damaged"):
+        _small(path).fit(X, Y)
+    assert path.read_bytes() == content
+    assert FITS == []
+
+
+def test_damage_in_the_middle_is_named(path):
+    _small(path).fit(X, Y)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b"{oops\n", *lines[4:]]))
+    with pytest.raises(ValueError, match="Line 4 of the checkpoint"):
+        _small(path).fit(X, Y)
+
+
+def test_no_folder_fails_before_any_fit(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        _small(tmp_path / "missing" / "search.jsonl").fit(X, Y)
+    assert FITS == []
+
+
+def test_a_full_disk_costs_the_checkpoint_only(path, monkeypatch):
+    reference = _small(None).fit(X, Y)
+    calls = []
+
+    def fsync(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 6:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sklearn_hpo._journal.os, "fsync", fsync)
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        same(_small(path).fit(X, Y), reference)
+    monkeypatch.undo()
+    assert len(path.read_bytes().splitlines()) == 6
+    same(_small(path).fit(X, Y), reference)
+
+
+def helper(x):
+    return x
+
+
+def test_any_object_may_be_a_choice(path):
+    pipe = Pipeline([("scale", None), ("clf", LogisticRegression(max_iter=500))])
+    space = {
+        "scale": [StandardScaler(), MinMaxScaler(), None],
+        "clf__C": loguniform(1e-2, 1e2),
+    }
+    how = {"n_iter": 6, "random_state": 0, "cv": 3, "checkpoint": path}
+    first = BayesSearchCV(pipe, space, **how).fit(X, Y)
+    again = BayesSearchCV(pipe, space, **how).fit(X, Y)
+    assert [str(p) for p in again.cv_results_["params"]] == [
+        str(p) for p in first.cv_results_["params"]
+    ]
+    assert all(p["scale"] in space["scale"] for p in again.cv_results_["params"])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.5, None, "x"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_numbers_survive_json(value, inside):
+    thing = {"a": value, "b": 1.0} if inside else value
+    there = json.loads(json.dumps(to_json(thing), allow_nan=False))
+    assert repr(from_json(there)) == repr(thing)
+
+
+def test_descriptions_hold_no_addresses():
+    class Thing:
+        pass
+
+    one, other = (
+        describe([Thing(), helper, SVC(C=2.0)]),
+        describe([Thing(), helper, SVC(C=2.0)]),
+    )
+    assert one == other
+    assert describe(SVC(C=3.0)) not in one
+    assert describe(uniform(0, 1)) != describe(uniform(0, 2))
+    assert describe(np.arange(3)) != describe(np.arange(1, 4))
+
+
+def test_reading_while_it_runs(path):
+    _small(path).fit(X, Y)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:8]) + lines[8][:20])
+    history = read_checkpoint(path)
+    assert history["trial"] == [0, 1, 2]
+    assert history["n_folds"] == [3, 3, 1]
+    assert history["best_score"][1] == max(history["score"][:2])
+    with pytest.raises(FileNotFoundError):
+        read_checkpoint(path.with_name("other"))
+
+
+SCRIPT = """
+    import os, signal, sys, time
+    import numpy as np
+    from scipy.stats import loguniform
+    from sklearn.datasets import load_iris
+    from sklearn.tree import DecisionTreeClassifier
+    from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
+
+    X, y = load_iris(return_X_y=True)
+    space = {"ccp_alpha": loguniform(1e-4, 1), "min_samples_leaf": [1, 2, 3, 5, 8]}
+    how = {"random_state": 0, "cv": 3}
+
+    def make(name, path):
+        tree = DecisionTreeClassifier(random_state=0)
+        if name == "bayes":
+            return BayesSearchCV(tree, space, n_iter=20, checkpoint=path, **how)
+        return HyperbandSearchCV(
+            tree, space, n_candidates=30, optimizer="tpe", checkpoint=path, **how
+        )
+
+    rng = np.random.default_rng(0)
+    for name in ("bayes", "hyperband"):
+        reference = make(name, None).fit(X, y)
+        began = time.monotonic()
+        make(name, sys.argv[1] + name).fit(X, y)
+        seconds = time.monotonic() - began
+        for moment in range(int(sys.argv[2])):
+            path = f"{sys.argv[1]}{name}{moment}"
+            child = os.fork()
+            if not child:
+                make(name, path).fit(X, y)
+                os._exit(0)
+            time.sleep(rng.uniform(0, seconds))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            resumed = make(name, path).fit(X, y)
+            assert resumed.cv_results_["params"] == reference.cv_results_["params"]
+            np.testing.assert_array_equal(
+                resumed.cv_results_["mean_test_score"],
+                reference.cv_results_["mean_test_score"],
+            )
+            assert resumed.best_params_ == reference.best_params_
+            whole = open(sys.argv[1] + name).read().count("\\n")
+            assert open(path).read().count("\\n") == whole
+    print("equal")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a fork of a process")
+def test_killed_at_any_moment(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path / "ck"), "50"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.stdout.strip() == "equal", done.stderr[-2000:]
