@@ -233,6 +233,7 @@ def test_a_full_disk_costs_the_checkpoint_only(path, monkeypatch):
         if len(calls) > 6:
             raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(sklearn_hpo._journal, "SYNC_SECONDS", 0.0)
     monkeypatch.setattr(sklearn_hpo._journal.os, "fsync", fsync)
     with pytest.warns(RuntimeWarning, match="No space left"):
         same(_small(path).fit(X, Y), reference)

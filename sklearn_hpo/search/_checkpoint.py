@@ -90,7 +90,7 @@ def read_checkpoint(path):
 
     Returns
     -------
-    history : dict of list
+    dict of list
         One entry for each candidate and share of the budget: ``trial``, ``params`` (of
         objects that are no numbers, strings, booleans or None, the text), ``source``,
         ``budget`` in (0, 1], ``score``, the mean over the ``n_folds`` folds so far,
