@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+from sklearn_hpo._limits import Limits, limited
 from sklearn_hpo._resources import Resource
 from sklearn_hpo._sklearn_compat import failed_result, fit_and_score
 from sklearn_hpo._trial import Job, Report
@@ -41,6 +42,8 @@ class Problem:
         As in scikit-learn.
     resource : Resource
         What a share of the budget means.
+    limits : Limits
+        Of each fit; worker processes hold them.
     """
 
     estimator: Any
@@ -55,6 +58,7 @@ class Problem:
     error_score: float | str = float("nan")
     verbose: int = 0
     resource: Resource = field(default_factory=Resource)
+    limits: Limits = field(default_factory=Limits)
 
 
 def evaluate(job: Job, problem: Problem) -> Report:
@@ -81,7 +85,8 @@ def evaluate(job: Job, problem: Problem) -> Report:
         train = resource.rows(train, job.fold, job.budget)
         estimator, params = resource.begin(problem.estimator, job)
         task = replace(job, params=params, model=None)
-        result = fit_and_score(estimator, problem, train, test, task)
+        with limited(problem.limits, job.note):
+            result = fit_and_score(estimator, problem, train, test, task)
         if result["fit_error"] is None:
             reached = resource.reached(estimator)
             model = _store(resource.end(estimator, job), job.keep)
@@ -91,6 +96,35 @@ def evaluate(job: Job, problem: Problem) -> Report:
         result = failed_result(problem, error, len(test))
     stop = job.events is not None and job.events.stop
     return Report(job.trial, job.fold, result, start, time.time(), stop, model, reached)
+
+
+def lost(job: Job, error: Exception, shared: Problem) -> Report:
+    """Return what stands for a job whose worker died.
+
+    Parameters
+    ----------
+    job : Job
+        Which kills workers.
+    error : Exception
+        What is known of it.
+    shared : Problem
+        What all jobs share.
+
+    Returns
+    -------
+    report : Report
+        A failed fit.
+
+    Raises
+    ------
+    Exception
+        The error, if errors shall end the search.
+    """
+    if shared.error_score == "raise":
+        raise error
+    now = time.time()
+    result = failed_result(shared, error, len(shared.splits[job.fold][1]))
+    return Report(job.trial, job.fold, result, now, now, lost=True)
 
 
 def _load(model: Any) -> Any:

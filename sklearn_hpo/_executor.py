@@ -14,8 +14,11 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from joblib.parallel import (
     Parallel,
 )
 
+from sklearn_hpo._limits import limit_exceeded
 from sklearn_hpo._sklearn_compat import configured
 
 try:
@@ -53,6 +57,7 @@ class SequentialExecutor:
 
     n_workers = 1
     in_caller = True
+    can_end_jobs = False
     folder = None
 
     def __init__(self, function: Callable[..., Any], shared: Any) -> None:
@@ -93,6 +98,15 @@ class ParallelExecutor:
         Number of jobs that run side by side.
     folder : Path
         An empty folder that local processes may read.
+    lost : callable
+        Called as ``lost(job, error, shared=shared)`` for the result of a job whose
+        worker died.
+
+    Notes
+    -----
+    A worker of loky that dies takes its pool with it. All jobs in flight are then run
+    again on a new pool, one by one, so that the one that kills is found out; it gets no
+    third chance.
     """
 
     in_caller = False
@@ -104,12 +118,20 @@ class ParallelExecutor:
         parallel: Parallel,
         n_workers: int,
         folder: Path,
+        lost: Callable[..., Any],
     ) -> None:
         self.n_workers = n_workers
         self.n_running = 0
+        self._lost = partial(lost, shared=shared)
+        self._tickets = count()
+        self._in_flight: dict[int, _Task] = {}
+        self._waiting: deque[_Task] = deque()
+        self._suspects: deque[_Task] = deque()
+        self._ready: deque[Any] = deque()
         self._parallel = parallel
         self._backend = parallel._backend
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.can_end_jobs = isinstance(self._backend, LokyBackend)
         self.folder = None
         if isinstance(self._backend, _LOCAL_PROCESSES):
             self.folder = folder
@@ -119,15 +141,36 @@ class ParallelExecutor:
         self._pickle_cache: dict[Any, Any] = {}
 
     def submit(self, job: Any) -> None:
-        """Hand one job to the backend."""
+        """Hand one job to the backend, as soon as no other must run alone."""
+        self.n_running += 1
+        self._waiting.append(_Task(job))
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        if any(task.n_deaths for task in self._in_flight.values()):
+            return
+        if self._suspects:
+            if not self._in_flight:
+                self._send(self._suspects.popleft())
+            return
+        while self._waiting:
+            self._send(self._waiting.popleft())
+
+    def _send(self, task: "_Task") -> None:
         batch = BatchedCalls(
-            [(self._call, (job, self._shared), {})],
+            [(self._call, (task.job, self._shared), {})],
             self._backend.get_nested_backend(),
             self._enter_folder,
             self._pickle_cache,
         )
-        self._backend.submit(batch, callback=self._done.put)
-        self.n_running += 1
+        ticket = next(self._tickets)
+        self._in_flight[ticket] = task
+        try:
+            self._backend.submit(batch, lambda out: self._done.put((ticket, out)))
+        except BrokenExecutor as error:  # another job has killed a worker meanwhile
+            broken: Future[Any] = Future()
+            broken.set_exception(error)
+            self._done.put((ticket, broken))
 
     def _enter_folder(self) -> None:
         # loky keeps large arrays inside a job in the folder of the Parallel that is
@@ -138,9 +181,40 @@ class ParallelExecutor:
 
     def next_result(self) -> Any:
         """Wait for any job and return its result, or raise its error."""
-        out = self._done.get()
+        while not self._ready:
+            ticket, out = self._done.get()
+            task = self._in_flight.pop(ticket, None)
+            if task is None:  # of a pool that is no more
+                continue
+            try:
+                self._ready.append(self._backend.retrieve_result_callback(out)[0])
+            except BrokenExecutor as error:
+                if not self.can_end_jobs:
+                    raise
+                self._recover([task, *self._in_flight.values()], error)
+            except BaseException:
+                self.n_running -= 1
+                raise
+            self._dispatch()
         self.n_running -= 1
-        return self._backend.retrieve_result_callback(out)[0]
+        return self._ready.popleft()
+
+    def _recover(self, tasks: "list[_Task]", error: BrokenExecutor) -> None:
+        """Start new workers, and find out which job in flight killed the old ones."""
+        self._in_flight.clear()
+        self._backend.abort_everything(ensure_ready=True)
+        reasons = [limit_exceeded(task.job) for task in tasks]
+        found = any(reasons)
+        for task, reason in zip(tasks, reasons, strict=True):
+            if reason is not None:
+                self._ready.append(self._lost(task.job, TimeoutError(reason)))
+            elif found:
+                self._waiting.appendleft(task)
+            elif task.n_deaths and len(tasks) == 1:
+                self._ready.append(self._lost(task.job, error))
+            else:
+                task.n_deaths += 1
+                self._suspects.append(task)
 
     def abort(self) -> None:
         """End the running jobs, where the backend can, and forget them."""
@@ -149,11 +223,23 @@ class ParallelExecutor:
         time.sleep(_HANDOVER)
         self._backend.abort_everything(ensure_ready=False)
         self.n_running = 0
+        self._in_flight.clear()
+
+
+@dataclass
+class _Task:
+    """A job, and how many pools have died while it was in flight."""
+
+    job: Any
+    n_deaths: int = 0
 
 
 @contextmanager
 def open_executor(
-    function: Callable[..., Any], shared: Any, n_jobs: int | None
+    function: Callable[..., Any],
+    shared: Any,
+    n_jobs: int | None,
+    lost: Callable[..., Any],
 ) -> Iterator[SequentialExecutor | ParallelExecutor]:
     """Open an executor on the joblib backend that is active.
 
@@ -165,6 +251,9 @@ def open_executor(
         What all jobs share.
     n_jobs : int or None
         As in scikit-learn: None is 1 unless `joblib.parallel_config` says otherwise.
+    lost : callable
+        Called as ``lost(job, error, shared=shared)`` for the result of a job that kills
+        its worker.
 
     Yields
     ------
@@ -179,7 +268,9 @@ def open_executor(
         folder = Path(tempfile.mkdtemp("", "sklearn_hpo_", _temp_root()))
         executor = None
         try:
-            executor = ParallelExecutor(function, shared, parallel, n_workers, folder)
+            executor = ParallelExecutor(
+                function, shared, parallel, n_workers, folder, lost
+            )
             parallel._backend.start_call()
             yield executor
         except BaseException:

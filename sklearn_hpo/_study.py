@@ -5,8 +5,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ class Study:
     by_fold : bool
         Whether a share of the budget is a share of the folds; if not, all folds get
         that share of some other resource.
+    notes : Path or None
+        Where workers say why they ended themselves, if fits have limits.
     journal : Journal or None
         Where reports are written, and those of an earlier run stand.
     models : Models or None
@@ -92,6 +95,7 @@ class Study:
     known: Results | None = None
     earlier: Results | None = None
     by_fold: bool = True
+    notes: Path | None = None
     journal: Journal | None = None
     models: Models | None = None
     fold_events: Callable[[int, int, int], Any] | None = None
@@ -155,10 +159,10 @@ class Study:
                     self._receive(self._replayed.popleft())
                     continue
                 report = executor.next_result()
-                if self.journal is not None:
-                    evaluation = self.trials[report.trial]
-                    self.journal.append(evaluation.trial, evaluation.budget, report)
+                self._note(report)
                 self._receive(report)
+                if report.lost:
+                    self._give_up(report)
         except (KeyboardInterrupt, BrokenExecutor) as error:
             executor.abort()
             if not self.settled:
@@ -167,6 +171,20 @@ class Study:
         told = set(map(id, self._told))
         self._tell([e for e in self.settled if id(e) not in told])
         self._teach()
+
+    def _note(self, report: Report) -> None:
+        if self.journal is not None:
+            evaluation = self.trials[report.trial]
+            self.journal.append(evaluation.trial, evaluation.budget, report)
+
+    def _give_up(self, report: Report) -> None:
+        """Let a candidate that kills workers fail on its other folds without a try."""
+        others = [job for job in self._jobs if job.trial == report.trial]
+        self._jobs = deque(job for job in self._jobs if job.trial != report.trial)
+        for job in others:
+            twin = replace(report, fold=job.fold)
+            self._note(twin)
+            self._replayed.append(twin)
 
     def _begin(self) -> None:
         self.optimizer.start(self.space, self.seed)
@@ -268,7 +286,9 @@ class Study:
             events = None
             if self.fold_events:
                 events = self.fold_events(number, fold, evaluation.stage)
-            job = Job(number, fold, evaluation.trial.params, budget, events=events)
+            note = self.notes and self.notes / f"note-{number}-{fold}"
+            params = evaluation.trial.params
+            job = Job(number, fold, params, budget, note=note, events=events)
             self._jobs.append(self.models.lend(job) if self.models else job)
         evaluation.n_folds = due
         paid = evaluation.budget if self.by_fold or self.models else 0.0

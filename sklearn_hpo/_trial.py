@@ -53,6 +53,8 @@ class Job:
     keep : Path or bool
         Whether the model of this job will be asked for again, or the file to leave it
         in.
+    note : Path or None
+        Where a worker says why it ended itself, if the fit has limits.
     events : object or None
         Callback context of this fold, if anyone listens.
     """
@@ -63,6 +65,7 @@ class Job:
     budget: float = 1.0
     model: Any = field(default=None, compare=False)
     keep: Path | bool = False
+    note: Path | None = None
     events: Any = field(default=None, compare=False)
 
 
@@ -86,6 +89,8 @@ class Report:
         The fitted model, or the file that holds it, if it was to be kept.
     reached : float or None
         The amount of the resource after which training ended by itself, if it did.
+    lost : bool
+        Whether the worker died of it.
     """
 
     trial: int
@@ -96,3 +101,4 @@ class Report:
     stop: bool = False
     model: Any = field(default=None, compare=False)
     reached: float | None = None
+    lost: bool = False

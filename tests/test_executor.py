@@ -50,6 +50,10 @@ def context(job, shared):
     return sklearn.get_config()["assume_finite"], joblib.effective_n_jobs(-1)
 
 
+def lost(job, error, shared):
+    return f"lost {job}"
+
+
 def drain(executor, jobs):
     """Run `jobs`, never more at once than there are workers."""
     todo, results = list(jobs), []
@@ -65,7 +69,7 @@ def test_results_and_workers(backend):
     shared = Shared(np.arange(10.0))
     with (
         joblib.parallel_config(backend),
-        open_executor(pid_and_sum, shared, 2) as executor,
+        open_executor(pid_and_sum, shared, 2, lost) as executor,
     ):
         assert executor.n_workers == 2
         results = drain(executor, range(12))
@@ -76,7 +80,7 @@ def test_results_and_workers(backend):
 
 @pytest.mark.parametrize("n_jobs", [None, 1])
 def test_one_worker_is_the_caller(n_jobs):
-    with open_executor(pid_and_sum, Shared(np.ones(2)), n_jobs) as executor:
+    with open_executor(pid_and_sum, Shared(np.ones(2)), n_jobs, lost) as executor:
         assert isinstance(executor, SequentialExecutor)
         results = drain(executor, range(3))
     assert {r[1:3] for r in results} == {(os.getpid(), threading.get_ident())}
@@ -87,7 +91,7 @@ def test_an_error_of_a_job_is_raised(backend):
     def run(jobs):
         with (
             joblib.parallel_config(backend),
-            open_executor(fail_on_three, Shared(1), 2) as executor,
+            open_executor(fail_on_three, Shared(1), 2, lost) as executor,
         ):
             return drain(executor, jobs)
 
@@ -101,7 +105,7 @@ def test_a_process_reads_the_data_once(backend):
     shared = Shared(np.ones((500, 500)))
     with (
         joblib.parallel_config(backend),
-        open_executor(address, shared, 2) as executor,
+        open_executor(address, shared, 2, lost) as executor,
     ):
         results = drain(executor, range(20))
     assert len({r[0] for r in results}) == len({r[:2] for r in results}) <= 2
@@ -115,7 +119,7 @@ def test_config_reaches_the_workers_and_nesting_is_joblibs(backend):
         return joblib.Parallel(2)(call(-1) for _ in range(2))[0]
 
     with joblib.parallel_config(backend), sklearn.config_context(assume_finite=True):
-        with open_executor(context, Shared(0), 2) as executor:
+        with open_executor(context, Shared(0), 2, lost) as executor:
             results = drain(executor, range(4))
         assert {r[0] for r in results} == {True}
         assert {r[1] for r in results} == {nested(backend)}
@@ -147,7 +151,7 @@ def test_slots_are_refilled_at_once():
 
     with (
         joblib.parallel_config("threading"),
-        open_executor(naps, Shared(0), 2) as executor,
+        open_executor(naps, Shared(0), 2, lost) as executor,
     ):
         began = time.monotonic()
         drain(executor, [0.6] + [0.05] * 10)

@@ -262,11 +262,18 @@ def test_interrupt_with_workers(backend):
     assert search(Probe(), n_jobs=2).fit(X, Y).n_trials_ == 12
 
 
-def test_death_of_a_worker_keeps_what_is_done():
-    with pytest.warns(RuntimeWarning, match="interrupted .TerminatedWorkerError"):
-        fitted = search(Probe(die_above=0.9), n_iter=40, n_jobs=2).fit(X, Y)
-    assert 1 <= fitted.n_trials_ < 40
-    assert hasattr(fitted, "best_estimator_")
+def test_a_candidate_that_kills_workers_costs_itself_only():
+    estimator = Probe(die_above=0.9)
+    with pytest.warns(FitFailedWarning, match="TerminatedWorkerError"):
+        fitted = search(
+            estimator, n_iter=20, n_jobs=2, surrogate="random", error_score=-9.0
+        ).fit(X, Y)
+    deadly = np.array([p["x"] > 0.9 for p in fitted.cv_results_["params"]])
+    scores = fitted.cv_results_["mean_test_score"]
+    assert 1 <= deadly.sum() <= 5
+    assert (scores[deadly] == -9.0).all()
+    assert (scores[~deadly] > -1.0).all()
+    assert fitted.n_trials_ == 20
 
 
 def test_parallel_search_leaves_no_files(tmp_path, monkeypatch):

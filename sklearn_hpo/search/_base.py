@@ -17,8 +17,9 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_hpo._evaluate import Problem, evaluate
+from sklearn_hpo._evaluate import Problem, evaluate, lost
 from sklearn_hpo._executor import open_executor
+from sklearn_hpo._limits import CAN_MEASURE_MEMORY, Limits
 from sklearn_hpo._models import Models
 from sklearn_hpo._records import Rules
 from sklearn_hpo._resources import Data, Resource
@@ -68,6 +69,8 @@ class SearchCV(BaseSearchCV):
         ],
         "deterministic": ["boolean"],
         "checkpoint": [str, Path, None],
+        "fit_timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "fit_memory": [Interval(numbers.Integral, 1, None, closed="left"), None],
     }
 
     @abstractmethod
@@ -146,6 +149,7 @@ class SearchCV(BaseSearchCV):
             error_score=self.error_score,
             verbose=self.verbose,
             resource=resource,
+            limits=Limits(self.fit_timeout, self.fit_memory),
         )
         return problem, space, scheduler
 
@@ -178,7 +182,7 @@ class SearchCV(BaseSearchCV):
             _write(self._overture(problem, scheduler))
         with (
             _own_filters(problem.resource),
-            open_executor(evaluate, problem, self.n_jobs) as executor,
+            open_executor(evaluate, problem, self.n_jobs, lost) as executor,
             events.searching(
                 stages, n_splits, detach=not executor.in_caller
             ) as fold_events,
@@ -196,6 +200,7 @@ class SearchCV(BaseSearchCV):
                 known=start.known,
                 earlier=start.earlier,
                 by_fold=problem.resource.by_fold,
+                notes=self._notes(problem.limits, executor),
                 journal=journal,
                 models=models,
                 rules=self._rules(problem, executor.n_workers, began),
@@ -209,6 +214,17 @@ class SearchCV(BaseSearchCV):
     def _waiting_models(self, resource, executor):
         """Yield the keeper of models that may go on, if the resource needs one."""
         yield Models(executor.folder) if resource.continues else None
+
+    def _notes(self, limits, executor):
+        """Return the folder of notes on limits, if there are limits."""
+        if limits and not executor.can_end_jobs:
+            raise ValueError(
+                "fit_timeout and fit_memory need worker processes of this machine, "
+                "which can be ended: set n_jobs to 2 or more, with the backend 'loky'."
+            )
+        if limits.memory is not None and not CAN_MEASURE_MEMORY:
+            raise ValueError("fit_memory can be measured on Linux only.")
+        return executor.folder if limits else None
 
     def _overture(self, problem, scheduler):
         """Return what is said before the first fit."""

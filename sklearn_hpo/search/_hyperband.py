@@ -150,6 +150,13 @@ class HyperbandSearchCV(SearchCV):
         models of candidates that go on are trained again. A file of another space,
         estimator, scoring, plan, splits or data is refused. :func:`read_checkpoint`
         reads it.
+    fit_timeout : float or None, default=None
+        Seconds that a candidate may take on one fold. The worker process of a fit that
+        takes longer is ended and replaced, and the candidate has failed. Needs
+        `n_jobs` of 2 or more and joblib's backend "loky".
+    fit_memory : int or None, default=None
+        Bytes by which the memory of a worker process may grow during a fit. As
+        `fit_timeout`, on Linux.
     model_dir : str, Path or None, default=None
         Folder in which fitted models wait until their candidate goes on. None keeps
         them in memory, or, with worker processes, in a temporary folder. A model is
@@ -311,6 +318,8 @@ class HyperbandSearchCV(SearchCV):
         max_concurrent="auto",
         deterministic=True,
         checkpoint=None,
+        fit_timeout=None,
+        fit_memory=None,
         model_dir=None,
     ):
         super().__init__(
@@ -340,6 +349,8 @@ class HyperbandSearchCV(SearchCV):
         self.max_concurrent = max_concurrent
         self.deterministic = deterministic
         self.checkpoint = checkpoint
+        self.fit_timeout = fit_timeout
+        self.fit_memory = fit_memory
         self.model_dir = model_dir
 
     def plan(self, X, y=None, **params):

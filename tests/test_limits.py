@@ -1,0 +1,125 @@
+"""Limits of fits, and workers that die."""
+
+import os
+import signal
+import time
+
+import joblib
+import numpy as np
+import pytest
+from scipy.stats import uniform
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_iris
+from sklearn.exceptions import FitFailedWarning
+
+from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
+
+X, Y = load_iris(return_X_y=True)
+
+
+class Risky(ClassifierMixin, BaseEstimator):
+    """Below 0.1 it hangs, then it eats memory, is killed, raises; else it is good."""
+
+    def __init__(self, x=0.5, n_estimators=9, warm_start=False, holds_gil=False):
+        self.x = x
+        self.n_estimators = n_estimators
+        self.warm_start = warm_start
+        self.holds_gil = holds_gil
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        if self.x < 0.1:
+            # one call into C that never gives Python a turn
+            sum(range(10**12)) if self.holds_gil else time.sleep(1000)
+        elif self.x < 0.2:
+            hoard = []
+            while True:
+                hoard.append(np.ones(10**6))
+                time.sleep(0.002)
+        elif self.x < 0.3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self.x < 0.4:
+            raise RuntimeError("no")
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+    def score(self, X, y):
+        return -((self.x - 0.6) ** 2)
+
+
+def search(**how):
+    settings = {"n_iter": 16, "cv": 2, "n_jobs": 2, "random_state": 0}
+    settings |= {"error_score": -9.0, "surrogate": "random", "refit": False} | how
+    return BayesSearchCV(Risky(), {"x": uniform(0, 1)}, **settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("holds_gil", [False, True])
+def test_bad_fits_cost_themselves_only(holds_gil, tmp_path, monkeypatch):
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
+    fitted = search(fit_timeout=1.5, fit_memory=3 * 10**8)
+    fitted.set_params(estimator__holds_gil=holds_gil)
+    with pytest.warns(FitFailedWarning) as caught:
+        fitted.fit(X, Y)
+    x = np.array([p["x"] for p in fitted.cv_results_["params"]])
+    scores = fitted.cv_results_["mean_test_score"]
+    assert (scores[x < 0.4] == -9.0).all()
+    np.testing.assert_allclose(scores[x > 0.4], -((x[x > 0.4] - 0.6) ** 2))
+    text = str(caught[0].message)
+    for low, words in (
+        (0.0, "fit_timeout allows"),
+        (0.1, "fit_memory allows"),
+        (0.2, "TerminatedWorkerError"),
+        (0.3, "RuntimeError: no"),
+    ):
+        assert (words in text) == ((x >= low) & (x < low + 0.1)).any()
+    assert (x < 0.1).any()
+    assert len(x) == 16
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith("sklearn_hpo")]
+
+
+def test_limits_do_not_touch_fits_within_them():
+    points = [{"x": x} for x in (0.5, 0.55, 0.6, 0.65)]
+    how = {"n_iter": 4, "points_to_evaluate": points}
+    with_limits = search(fit_timeout=20.0, fit_memory=10**9, **how).fit(X, Y)
+    without = search(**how).fit(X, Y)
+    np.testing.assert_array_equal(
+        with_limits.cv_results_["mean_test_score"],
+        without.cv_results_["mean_test_score"],
+    )
+
+
+@pytest.mark.slow
+def test_deaths_in_a_halving_search():
+    fitted = HyperbandSearchCV(
+        Risky(),
+        {"x": uniform(0.2, 0.8)},
+        n_candidates=12,
+        cv=2,
+        n_jobs=2,
+        random_state=0,
+        error_score=-9.0,
+    )
+    with pytest.warns(FitFailedWarning, match="TerminatedWorkerError"):
+        fitted.fit(X, Y)
+    assert fitted.n_resources_[-1] == 9
+    assert abs(fitted.best_params_["x"] - 0.6) < 0.2
+
+
+@pytest.mark.parametrize("limit", [{"fit_timeout": 5.0}, {"fit_memory": 10**9}])
+@pytest.mark.parametrize("backend", ["threading", "multiprocessing", "alone"])
+def test_where_no_fit_can_be_ended_limits_are_refused(limit, backend):
+    n_jobs = 1 if backend == "alone" else 2
+    name = "loky" if backend == "alone" else backend
+    with (
+        joblib.parallel_config(name),
+        pytest.raises(ValueError, match="need worker processes"),
+    ):
+        search(n_jobs=n_jobs, **limit).fit(X, Y)
+
+
+def test_error_score_raise_ends_the_search():
+    with pytest.raises(joblib.externals.loky.process_executor.TerminatedWorkerError):
+        search(error_score="raise", points_to_evaluate=[{"x": 0.25}]).fit(X, Y)
