@@ -119,7 +119,7 @@ def read_checkpoint(path):
     ...         SVC(), {"C": loguniform(1e-2, 1e2)}, n_iter=8, checkpoint=path
     ...     ).fit(*load_iris(return_X_y=True))
     ...     history = read_checkpoint(path)
-    >>> history["best_score"][-1] == search.best_score_
+    >>> bool(history["best_score"][-1] == search.best_score_)
     True
     """
     lines, _ = read_lines(Path(path))
