@@ -343,6 +343,14 @@ def test_unequal_distributions_are_not_shared(one, other):
     )
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_lists_of_numpy_scalars_are_ordered_like_their_arrays(sign):
+    values = sign * np.logspace(-2, 2, 5)
+    (of_list,) = SearchSpace({"a": list(values)}).columns
+    (of_array,) = SearchSpace({"a": values}).columns
+    assert of_list.kind == of_array.kind == "ordered"
+
+
 def test_lists_give_back_the_very_objects():
     values = [Ridge(), Ridge(2.0), len, (1, [2]), np.arange(3), np.float64(2), object()]
     space = SearchSpace({"a": values})

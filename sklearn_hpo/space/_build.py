@@ -182,8 +182,8 @@ def _warp_of_list(values: Iterable[Any]) -> Warp:
 def _is_monotonic(values: list[Any]) -> bool:
     if len(values) < 2 or not all(map(is_real, values)):
         return False
-    signs = {(b > a) - (b < a) for a, b in pairwise(values)}
-    return len(signs) == 1 and 0 not in signs
+    rises = all(a < b for a, b in pairwise(values))
+    return rises or all(a > b for a, b in pairwise(values))
 
 
 def _warp_of_distribution(dist: Any) -> tuple[Hashable, Warp]:
