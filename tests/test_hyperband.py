@@ -407,6 +407,12 @@ def test_bad_input_fails_before_any_fit(case):
     assert WORK == []
 
 
+def test_a_single_rung_is_told():
+    with pytest.warns(UserWarning, match="All candidates get all of n_estimators"):
+        plan = search(min_resources=20).plan(X, Y)
+    assert plan["n_resources"] == [27]
+
+
 def test_verbose_tells_the_plan(capsys):
     search(verbose=1).fit(X, Y)
     out = capsys.readouterr().out

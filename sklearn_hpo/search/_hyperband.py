@@ -3,6 +3,7 @@
 import math
 import numbers
 import tempfile
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -418,6 +419,14 @@ class HyperbandSearchCV(SearchCV):
             # rungs that round to the same amount are one
             amounts = {resource.amount(budget): budget for budget in budgets}
             budgets = tuple(amount / resource.maximum for amount in amounts)
+        if len(budgets) == 1:
+            warnings.warn(
+                f"All candidates get all of {resource.name}, as min_resources="
+                f"{resource.minimum:g} is too near to max_resources="
+                f"{resource.maximum:g} for a factor of {self.factor}.",
+                UserWarning,
+                stacklevel=2,
+            )
         if self.strategy == "hyperband":
             if self.n_candidates != "auto":
                 raise ValueError(
