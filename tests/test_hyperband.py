@@ -385,11 +385,7 @@ BAD = {
         {"strategy": "hyperband", "n_candidates": 5},
         "n_candidates=5 with strategy='hyperband'",
     ),
-    "brackets of halving": ({"n_brackets": 2}, "needs strategy='hyperband'"),
-    "more brackets than rungs": (
-        {"strategy": "hyperband", "n_brackets": 4},
-        "more than the 3 rungs",
-    ),
+    "brackets of asha": ({"strategy": "asha", "n_brackets": 2}, "which has one"),
     "unknown resource": ({"resource": "trees"}, "nor a parameter"),
     "factor": ({"factor": 1}, "factor"),
     "one fold": (

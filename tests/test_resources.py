@@ -243,7 +243,7 @@ def test_early_stopping_tells_where_it_stopped():
 
 
 AUTO = {
-    "forest": (RandomForestClassifier(), "n_estimators", 4, 100),
+    "forest": (RandomForestClassifier(), "n_estimators", 10, 100),
     "histogram": (HistGradientBoostingClassifier(), "max_iter", 11, 100),
     "mlp": (MLPClassifier(), "partial_fit", 22, 200),
     "mlp that stops early": (MLPClassifier(early_stopping=True), "max_iter", 22, 200),
@@ -258,7 +258,7 @@ AUTO = {
     "pipeline": (
         make_pipeline(StandardScaler(), RandomForestClassifier()),
         "randomforestclassifier__n_estimators",
-        4,
+        10,
         100,
     ),
     "cross-fitted": (

@@ -151,6 +151,23 @@ def test_ladder_climbs_from_the_minimum_to_all(a, b, factor):
     assert budgets[0] * maximum < minimum * factor
 
 
+def test_hyperband_begins_anew():
+    budgets = ladder(1, 9, 3)
+    once, twice = (hyperband_plan(budgets, 3, n) for n in (3, 6))
+    assert twice[: len(once)] == once
+    again = [(s.n_trials, s.budget, s.bracket - 3, s.rung) for s in twice[len(once) :]]
+    assert again == [(s.n_trials, s.budget, s.bracket, s.rung) for s in once]
+
+
+@given(st.integers(1, 100), st.integers(1, 9))
+def test_brackets_of_halving_share_the_trials(n_trials, n_brackets):
+    plan = halving_plan(n_trials, ladder(1, 9, 3), 3, n_brackets)
+    starts = [stage.n_trials for stage in plan if stage.rung == 0]
+    assert sum(starts) == n_trials
+    assert len(starts) == min(n_brackets, n_trials)
+    assert max(starts) - min(starts) <= 1
+
+
 def drive(scheduler, score_of, rng, n_workers=3, n_starts=10**6):
     """Run a scheduler with workers that end in random order.
 

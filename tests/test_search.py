@@ -246,6 +246,15 @@ def test_interrupt_refits_the_best_so_far():
     assert fitted.predict(X).shape == (150,)
 
 
+@pytest.fixture
+def _ctrl_c():
+    """Let SIGINT interrupt, which a background job of a shell is born deaf to."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_interrupt_with_workers(backend):
     with contextlib.ExitStack() as stack:

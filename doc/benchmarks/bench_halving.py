@@ -58,11 +58,13 @@ class Row:
 
 
 @cache
-def n_affordable(name, resource):
+def n_affordable(name, resource, optimizer="random"):
     """Return how many candidates of halving cost the share of a task."""
     task, n = all_tasks()[name], 0
     plan_cost = lambda n: sum(
-        ours(task, resource=resource, n_candidates=n).plan(task.X, task.y)["cost"]
+        ours(task, resource=resource, optimizer=optimizer, n_candidates=n).plan(
+            task.X, task.y
+        )["cost"]
     )
     while plan_cost(n + 1) <= task.share * N_RANDOM:
         n += 1
@@ -84,7 +86,9 @@ def ours(task, **settings):
 def run_ours(name, seed, unit, *, strategy, optimizer, resource="auto"):
     """Return the rows of one run of ours."""
     task = all_tasks()[name]
-    n = n_affordable(name, resource) if strategy == "halving" else "auto"
+    n = "auto"
+    if strategy == "halving":
+        n = n_affordable(name, resource, optimizer)
     search = ours(
         task,
         strategy=strategy,

@@ -45,9 +45,10 @@ _AVERAGING = (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-# Least shares of iterations: a few trees tell a good forest, while a slow learning
-# rate needs more to show what it is good for.
+# Least shares of iterations: few trees tell a good forest, though not fewer than ten,
+# while a slow learning rate needs more to show what it is good for.
 _SHARE_AVERAGING = 27
+_MIN_MEMBERS = 10
 _SHARE = 9
 # Floors of a subset of rows: by class, by feature but not above the third.
 _ROWS_PER_CLASS = 30
@@ -293,8 +294,9 @@ def _started(resource: Resource, minimum: float | str, data: Data) -> Resource:
     if isinstance(resource, Samples):
         least = min(_floor(data), top)
     elif not resource.by_fold:
-        averaging = isinstance(final_step(data.estimator)[1], _AVERAGING)
-        least = top / (_SHARE_AVERAGING if averaging else _SHARE)
+        least = top / _SHARE
+        if isinstance(final_step(data.estimator)[1], _AVERAGING):
+            least = max(top / _SHARE_AVERAGING, min(_MIN_MEMBERS, top / 3))
     if resource.whole:
         least = max(1, round(least))
     return replace(resource, minimum=least)

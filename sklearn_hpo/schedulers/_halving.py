@@ -44,20 +44,27 @@ def ladder(minimum: float, maximum: float, factor: float) -> tuple[float, ...]:
 
 
 def halving_plan(
-    n_trials: int, budgets: Sequence[float], factor: float, margin: int = MARGIN
+    n_trials: int,
+    budgets: Sequence[float],
+    factor: float,
+    n_brackets: int = 1,
+    margin: int | None = None,
 ) -> tuple[Stage, ...]:
-    """Return one bracket of successive halving [1]_.
+    """Return brackets of successive halving [1]_, which all start on the lowest rung.
 
     Parameters
     ----------
     n_trials : int
-        Number of trials on the lowest rung.
+        Number of trials on the lowest rung, shared out among the brackets.
     budgets : sequence of float
         Shares of the full budget, one a rung.
     factor : float
         One in so many trials goes on.
-    margin : int, default=2
-        How many trials more than that go on.
+    n_brackets : int, default=1
+        Number of brackets, at most one for each trial.
+    margin : int or None, default=None
+        How many trials more than that go on; None is 2 for one bracket, and 0 for
+        several, as whoever is mistaken for worse in one may have a like in another.
 
     Returns
     -------
@@ -74,10 +81,15 @@ def halving_plan(
     >>> [stage.n_trials for stage in halving_plan(27, [1 / 9, 1 / 3, 1.0], 3, margin=0)]
     [27, 9, 3]
     """
+    n_brackets = min(n_brackets, n_trials)
+    if margin is None:
+        margin = MARGIN if n_brackets == 1 else 0
     stages = []
-    for rung, budget in enumerate(budgets):
-        stages.append(Stage(n_trials, budget, 0, rung))
-        n_trials = min(n_trials, math.ceil(n_trials / factor - 1e-9) + margin)
+    for bracket in range(n_brackets):
+        n = (n_trials + bracket) // n_brackets
+        for rung, budget in enumerate(budgets):
+            stages.append(Stage(n, budget, bracket, rung))
+            n = min(n, math.ceil(n / factor - 1e-9) + margin)
     return tuple(stages)
 
 
@@ -93,7 +105,8 @@ def hyperband_plan(
     factor : float
         One in so many trials goes on; the paper's eta.
     n_brackets : int or None, default=None
-        Only the first so many brackets, those that start lowest; None for all.
+        Number of brackets, from the one that starts lowest; after the one that starts
+        with the full budget they begin anew. None for one round.
 
     Returns
     -------
@@ -114,11 +127,12 @@ def hyperband_plan(
     n_rungs = len(budgets)
     stages = []
     for bracket in range(n_brackets or n_rungs):
-        s = n_rungs - 1 - bracket
+        s = n_rungs - 1 - bracket % n_rungs
         n = math.ceil(n_rungs * factor**s / (s + 1) - 1e-9)
         for rung in range(s + 1):
             n_trials = math.floor(n / factor**rung + 1e-9)
-            stages.append(Stage(n_trials, budgets[bracket + rung], bracket, rung))
+            budget = budgets[n_rungs - 1 - s + rung]
+            stages.append(Stage(n_trials, budget, bracket, rung))
     return tuple(stages)
 
 

@@ -71,9 +71,9 @@ class HyperbandSearchCV(SearchCV):
           not searched; else folds; else rows.
     min_resources : float or "auto", default="auto"
         What candidates start with, in units of the resource. ``"auto"`` is one fold;
-        1/27 of `max_resources` for forests and bagging and 1/9 for other iterations and
-        parameters; for rows 1/9 of them, but 30 for each class and 20 for each feature,
-        the latter up to 500.
+        1/27 of `max_resources` for forests and bagging, but 10 trees, and 1/9 for other
+        iterations and parameters; for rows 1/9 of them, but 30 for each class and 20
+        for each feature, the latter up to 500.
     max_resources : float or "auto", default="auto"
         What the best candidates get. ``"auto"`` is the estimator's own value of the
         parameter, all folds, or all rows.
@@ -87,7 +87,7 @@ class HyperbandSearchCV(SearchCV):
         Who starts with how much:
 
         - ``"halving"``: all start on the lowest rung. When all have their scores, one
-          in `factor` goes on, and two more, as scores are noisy;
+          in `factor` goes on, and with one bracket two more, as scores are noisy;
         - ``"hyperband"``: several brackets, which start lower and with more candidates
           or higher and with fewer, exactly as in [1]_;
         - ``"asha"``: a candidate goes on as soon as it is among the best of those that
@@ -98,8 +98,11 @@ class HyperbandSearchCV(SearchCV):
         the highest rung that has enough of them, for all but a fifth of the candidates;
         with ``strategy="hyperband"`` and ``"tpe"`` this is BOHB [4]_.
     n_brackets : int or "auto", default="auto"
-        Number of brackets of Hyperband, from the one that starts lowest; ``"auto"`` is
-        one for each rung.
+        Number of brackets, each a competition of its own. With ``"hyperband"`` they
+        start on one rung after the other, from the lowest, again and again; ``"auto"``
+        is one for each rung. With ``"halving"`` they share the candidates evenly, and
+        ``"auto"`` is 1, or 3 if the optimizer learns: scores of upper rungs can teach
+        it only what later brackets start with.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names decides who goes on; if it names none, the first.
@@ -255,15 +258,15 @@ class HyperbandSearchCV(SearchCV):
     >>> from sklearn_hpo import HyperbandSearchCV
     >>> X, y = load_iris(return_X_y=True)
     >>> search = HyperbandSearchCV(
-    ...     RandomForestClassifier(n_estimators=27, random_state=0),
+    ...     RandomForestClassifier(n_estimators=90, random_state=0),
     ...     {"max_features": uniform(0.1, 0.9), "max_depth": [1, 2, 3, 4]},
     ...     n_candidates=9,
     ...     random_state=0,
     ... ).fit(X, y)
     >>> search.n_resources_, search.n_candidates_
-    ([1, 3, 9, 27], [9, 5, 4, 4])
+    ([10, 30, 90], [9, 5, 4])
     >>> search.best_params_["n_estimators"]
-    27
+    90
     """
 
     _parameter_constraints = {
@@ -384,7 +387,7 @@ class HyperbandSearchCV(SearchCV):
         ... )
         >>> plan = search.plan(*load_iris(return_X_y=True))
         >>> plan["n_candidates"], plan["n_resources"]
-        ([4, 4, 4, 4], [4, 11, 33, 100])
+        ([4, 4, 4], [11, 33, 100])
         """
         problem, _, scheduler = self._prepare(X, y, params)
         return self._describe(scheduler.plan, problem.resource)
@@ -434,19 +437,25 @@ class HyperbandSearchCV(SearchCV):
                     "whose brackets say how many candidates there are; leave it at "
                     "'auto', or set strategy='halving'."
                 )
-            plan = hyperband_plan(budgets, self.factor, self._n_brackets(len(budgets)))
+            n_brackets = len(budgets) if self.n_brackets == "auto" else self.n_brackets
+            plan = hyperband_plan(budgets, self.factor, n_brackets)
             return Halving(plan, overlap=not self._learns)
-        if self.n_brackets != "auto":
-            raise ValueError(
-                f"n_brackets={self.n_brackets} needs strategy='hyperband'; "
-                f"{self.strategy!r} has one bracket."
-            )
         n = self.n_candidates
         if n == "auto":
             n = _N_FINALISTS * math.ceil(self.factor ** (len(budgets) - 1) - 1e-9)
         n = int(min(n, n_points))
         if self.strategy == "halving":
-            return Halving(halving_plan(n, budgets, self.factor))
+            n_brackets = self.n_brackets
+            if n_brackets == "auto":
+                # a surrogate learns from upper rungs only if a bracket follows
+                n_brackets = _N_FINALISTS if self._learns else 1
+            plan = halving_plan(n, budgets, self.factor, n_brackets)
+            return Halving(plan, overlap=not self._learns)
+        if self.n_brackets not in ("auto", 1):
+            raise ValueError(
+                f"n_brackets={self.n_brackets} with strategy='asha', which has one "
+                "bracket; leave it at 'auto', or set another strategy."
+            )
         if self.deterministic:
             raise ValueError(
                 "strategy='asha' promotes whoever is ahead when a worker is free, so "
@@ -455,16 +464,6 @@ class HyperbandSearchCV(SearchCV):
             )
         n_rungs = max(1, math.floor(math.log(n / _N_FINALISTS, self.factor) + 1 + 1e-9))
         return ASHA(n, budgets[-n_rungs:], self.factor)
-
-    def _n_brackets(self, n_rungs):
-        if self.n_brackets == "auto":
-            return n_rungs
-        if self.n_brackets > n_rungs:
-            raise ValueError(
-                f"n_brackets={self.n_brackets} is more than the {n_rungs} rungs "
-                "between min_resources and max_resources."
-            )
-        return self.n_brackets
 
     @property
     def _learns(self):
