@@ -8,7 +8,11 @@ API_REFERENCE = [
         "title": "Searches",
         "text": "Drop-in replacements for scikit-learn's own searches. ``predict``, "
         "``score`` and all other methods of those are inherited and not listed here.",
-        "names": ["sklearn_hpo.BayesSearchCV", "sklearn_hpo.HyperbandSearchCV"],
+        "names": [
+            "sklearn_hpo.BayesSearchCV",
+            "sklearn_hpo.HyperbandSearchCV",
+            "sklearn_hpo.EvolutionarySearchCV",
+        ],
     },
     {
         "title": "Checkpoints",

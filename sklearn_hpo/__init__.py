@@ -1,7 +1,17 @@
 """Hyperparameter search that takes the place of scikit-learn's GridSearchCV."""
 
-from sklearn_hpo.search import BayesSearchCV, HyperbandSearchCV, read_checkpoint
+from sklearn_hpo.search import (
+    BayesSearchCV,
+    EvolutionarySearchCV,
+    HyperbandSearchCV,
+    read_checkpoint,
+)
 
 __version__ = "0.1.0"
 
-__all__ = ["BayesSearchCV", "HyperbandSearchCV", "read_checkpoint"]
+__all__ = [
+    "BayesSearchCV",
+    "EvolutionarySearchCV",
+    "HyperbandSearchCV",
+    "read_checkpoint",
+]

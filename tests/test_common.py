@@ -8,13 +8,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from sklearn_hpo import BayesSearchCV
+from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV
 
 SETTINGS = {"n_iter": 3, "cv": 2, "random_state": 0, "error_score": "raise"}
 SEARCHES = {
     "Ridge": BayesSearchCV(Ridge(), {"alpha": loguniform(1e-2, 1e2)}, **SETTINGS),
     "LogisticRegression": BayesSearchCV(
         LogisticRegression(), {"C": loguniform(1e-2, 1e2)}, **SETTINGS
+    ),
+    "evolution": EvolutionarySearchCV(
+        Ridge(), {"alpha": loguniform(1e-2, 1e2)}, **SETTINGS
     ),
     "pipeline": BayesSearchCV(
         make_pipeline(StandardScaler(), Ridge()),

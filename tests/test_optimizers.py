@@ -7,8 +7,12 @@ from scipy.stats import uniform
 
 from sklearn_hpo.optimizers import (
     BayesianOptimizer,
+    DifferentialBreeder,
+    EvolutionaryOptimizer,
+    GeneticBreeder,
     RandomOptimizer,
     RBFOptimizer,
+    RegularizedBreeder,
     SobolOptimizer,
     TeamOptimizer,
 )
@@ -68,3 +72,12 @@ class TestBayesianOptimizer(OptimizerContract):
         _, rows = self.told(make, space, toy_loss, n=20)
         assert toy_loss(rows).min() < 1e-3
         # as many independent draws come this near once in about 16 studies
+
+
+class TestEvolutionaryOptimizer(OptimizerContract):
+    @pytest.fixture(params=["de", "ga", "regularized", "plain de", "plain ga"])
+    def make(self, request):
+        breeders = [DifferentialBreeder(), GeneticBreeder(), RegularizedBreeder()]
+        breeder = {b.name: b for b in breeders}[request.param.removeprefix("plain ")]
+        surrogate = None if "plain" in request.param else "rbf"
+        return lambda: EvolutionaryOptimizer(20, breeder, 4, surrogate)

@@ -2,6 +2,12 @@
 
 from sklearn_hpo.optimizers._base import Optimizer
 from sklearn_hpo.optimizers._bayesian import BayesianOptimizer
+from sklearn_hpo.optimizers._breeders import (
+    DifferentialBreeder,
+    GeneticBreeder,
+    RegularizedBreeder,
+)
+from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.optimizers._forest import ForestOptimizer
 from sklearn_hpo.optimizers._random import RandomOptimizer, SobolOptimizer
 from sklearn_hpo.optimizers._rbf import RBFOptimizer
@@ -11,10 +17,14 @@ from sklearn_hpo.optimizers._tpe import TPEOptimizer
 
 __all__ = [
     "BayesianOptimizer",
+    "DifferentialBreeder",
+    "EvolutionaryOptimizer",
     "ForestOptimizer",
+    "GeneticBreeder",
     "Optimizer",
     "RBFOptimizer",
     "RandomOptimizer",
+    "RegularizedBreeder",
     "RungOptimizer",
     "SobolOptimizer",
     "TPEOptimizer",

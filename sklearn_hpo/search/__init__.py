@@ -2,6 +2,12 @@
 
 from sklearn_hpo.search._bayes import BayesSearchCV
 from sklearn_hpo.search._checkpoint import read_checkpoint
+from sklearn_hpo.search._evolutionary import EvolutionarySearchCV
 from sklearn_hpo.search._hyperband import HyperbandSearchCV
 
-__all__ = ["BayesSearchCV", "HyperbandSearchCV", "read_checkpoint"]
+__all__ = [
+    "BayesSearchCV",
+    "EvolutionarySearchCV",
+    "HyperbandSearchCV",
+    "read_checkpoint",
+]

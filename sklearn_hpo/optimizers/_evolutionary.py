@@ -1,0 +1,199 @@
+"""Evolution in a steady state, whose children may be screened by a surrogate."""
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_hpo._numerics.maximize import untaken
+from sklearn_hpo._numerics.rbf import CubicRBF
+from sklearn_hpo._numerics.transform import normalise
+from sklearn_hpo.optimizers._base import Rows
+from sklearn_hpo.optimizers._breeders import Breeder, Parents
+from sklearn_hpo.optimizers._population import Population
+from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
+from sklearn_hpo.space import SearchSpace
+
+N_CHILDREN, N_UNSCREENED = 50, 8
+N_POOL = 64  # rows from anywhere, if all children are taken
+MAX_FITTED = 100  # rows: the best half of them and the last half
+# Of the predicted value, in turn. Their number has no factor in common with most sizes
+# of a population, so that each place meets all of them.
+WEIGHTS = (0.3, 0.5, 0.8, 0.95, 1.0)
+MIN_SIZE, MAX_SIZE = 8, 24
+MIN_PARENTS = 3
+
+
+class EvolutionaryOptimizer(SurrogateOptimizer):
+    """Propose children of the best rows so far.
+
+    Each proposal has a place in the population to compete for, and proposals need not
+    wait for one another. The population begins with a Sobol design, shifted at random.
+
+    With a surrogate [1]_, a proposal is the best of many children by the weighted mean
+    of two criteria: the value under a cubic radial basis function, and the distance
+    from the nearest row that is evaluated or pending [2]_. It is fitted to the best and
+    to the most recent rows, so that a proposal costs the same however many there are.
+
+    Parameters
+    ----------
+    n_iter : int
+        How many evaluations the study plans.
+    breeder : Breeder
+        Makes children, and says which algorithm this is.
+    population_size : int or "auto", default="auto"
+        "auto" is the square root of `n_iter`, but 8 at least and 24 at most.
+    surrogate : {"rbf"} or None, default="rbf"
+        What screens the children.
+
+    References
+    ----------
+    .. [1] Jin (2011), Surrogate-Assisted Evolutionary Computation: Recent Advances and
+       Future Challenges, Swarm and Evolutionary Computation 1.
+    .. [2] Regis & Shoemaker (2007), A Stochastic Radial Basis Function Method for the
+       Global Optimization of Expensive Functions, INFORMS Journal on Computing 19.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import DifferentialBreeder
+    >>> from sklearn_hpo.space import SearchSpace
+    >>> optimizer = EvolutionaryOptimizer(50, DifferentialBreeder())
+    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
+    >>> for _ in range(50):
+    ...     row = optimizer.ask(1, np.empty((0, 1)))
+    ...     optimizer.tell(row, (row[:, 0] - 0.3) ** 2, np.ones(1))
+    >>> bool(optimizer.losses.min() < 1e-4)
+    True
+    """
+
+    def __init__(
+        self,
+        n_iter: int,
+        breeder: Breeder,
+        population_size: int | Literal["auto"] = "auto",
+        surrogate: Literal["rbf"] | None = "rbf",
+    ) -> None:
+        size = min(max(math.isqrt(n_iter), MIN_SIZE), MAX_SIZE)
+        if population_size != "auto":
+            size = population_size
+        super().__init__(n_iter, size)
+        self.breeder = breeder
+        self.name = breeder.name
+        self.population_size = size
+        self.surrogate = surrogate
+
+    def start(self, space: SearchSpace, seed: int) -> None:
+        """Begin a study on `space` and forget every earlier one.
+
+        Parameters
+        ----------
+        space : SearchSpace
+            What the rows mean.
+        seed : int
+            Non-negative.
+        """
+        super().start(space, seed)
+        self._population = Population(self.population_size, ages=self.breeder.ages)
+
+    def tell(
+        self,
+        rows: Rows,
+        losses: NDArray[np.float64],
+        budgets: NDArray[np.float64],
+        seconds: NDArray[np.float64] | None = None,
+        variances: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Let evaluated rows compete for places in the population.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, n_columns)
+            What was evaluated.
+        losses : ndarray of shape (m,)
+            To be minimised; NaN for a candidate that failed.
+        budgets : ndarray of shape (m,)
+            The share of the full budget that each loss was measured with, in (0, 1].
+        seconds : ndarray of shape (m,) or None, default=None
+            What each evaluation takes at the full budget; of no use here.
+        variances : ndarray of shape (m,) or None, default=None
+            How uncertain each loss is; of no use here.
+        """
+        n_before = len(self.losses)
+        super().tell(rows, losses, budgets, seconds, variances)
+        known = np.where(np.isnan(self.losses), np.inf, self.losses)
+        for number in range(n_before, len(known)):
+            self._population.admit(number, known)
+
+    def choose(
+        self, pending: Rows, taken: set[bytes], rng: np.random.Generator
+    ) -> Rows:
+        """Return a child, or a row from anywhere for a place that is vacant.
+
+        Parameters
+        ----------
+        pending : ndarray of shape (n_pending, n_columns)
+            Rows whose losses have not been told yet.
+        taken : set of bytes
+            The rows told and pending.
+        rng : numpy.random.Generator
+            Of this proposal.
+
+        Returns
+        -------
+        row : ndarray of shape (n_columns,)
+            A canonical row.
+        """
+        number = len(self.rows) + len(pending)
+        places = self._population.members
+        place = number % len(places)
+        members = places[places >= 0]
+        free = np.empty((0, self.space.n_columns))
+        if places[place] >= 0 and len(members) >= MIN_PARENTS:
+            target = int(np.count_nonzero(places[:place] >= 0))
+            free = untaken(self._children(members, target, rng), taken)
+        if not len(free):
+            anywhere: Rows = self.pool(taken, N_POOL, rng)[0]
+            return anywhere
+        if self.surrogate is None:
+            return free[0]
+        weight = WEIGHTS[number % len(WEIGHTS)]
+        value, distance = self._model(pending).predict(free)
+        score = weight * _scaled(value) - (1.0 - weight) * _scaled(distance)
+        best: Rows = free[np.argmin(score)]
+        return best
+
+    def _children(
+        self, members: NDArray[np.intp], target: int, rng: np.random.Generator
+    ) -> Rows:
+        losses = self.losses[members]
+        parents = Parents(
+            rows=self.rows[members],
+            losses=np.where(np.isnan(losses), np.inf, losses),
+            target=target,
+            categorical=self.layout.categorical,
+            plain=self.layout.plain,
+        )
+        screened = self.surrogate is not None
+        m = N_CHILDREN if screened else N_UNSCREENED
+        return self.space.from_unit(self.breeder.breed(parents, m, screened, rng))
+
+    def _model(self, pending: Rows) -> CubicRBF:
+        """Return the interpolant of the best and of the last rows."""
+        rows, losses = self.rows, self.losses
+        if len(rows) > MAX_FITTED:
+            order = np.argsort(losses, kind="stable")  # NaN last
+            kept = np.zeros(len(rows), dtype=bool)
+            kept[order[: MAX_FITTED // 2]] = True
+            kept[-MAX_FITTED // 2 :] = True
+            rows, losses = rows[kept], losses[kept]
+        return CubicRBF(rows, normalise(losses), self.layout, pending)
+
+
+def _scaled(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map the range of x to [0, 1]."""
+    low = x.min()
+    width = x.max() - low
+    return (x - low) / (width if width > 0.0 else 1.0)

@@ -1,0 +1,332 @@
+"""EvolutionarySearchCV: populations of candidates that breed."""
+
+import numbers
+from dataclasses import replace
+
+import numpy as np
+
+from sklearn_hpo._sklearn_compat import Interval, StrOptions
+from sklearn_hpo.optimizers import (
+    DifferentialBreeder,
+    EvolutionaryOptimizer,
+    GeneticBreeder,
+    RegularizedBreeder,
+)
+from sklearn_hpo.schedulers import FullBudget
+from sklearn_hpo.search._base import SearchCV
+
+
+class EvolutionarySearchCV(SearchCV):
+    """Evolutionary search with cross-validation, in the place of ``GridSearchCV``.
+
+    A small population of good candidates breeds new ones by crossover and mutation
+    [1]_ [2]_ [3]_. By default many children are bred each time, and a surrogate, an
+    interpolant of the scores so far, chooses the one to evaluate [4]_: that saves most
+    of the fits that evolution is known to waste. There are no generations to wait for.
+    Everything around the choice of candidates is scikit-learn's: ``fit``, ``predict``,
+    ``cv_results_``, ``best_estimator_``, metadata routing, callbacks, nested
+    cross-validation.
+
+    If the space has no more points than `n_iter`, all of them are evaluated, in the
+    order of ``ParameterGrid``. No candidate is evaluated twice.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : estimator object
+        What is tuned. It needs a ``score`` method unless `scoring` is given. It is
+        cloned, never changed.
+    param_distributions : dict or list of dict
+        From parameter names to lists of choices or distributions, as for
+        ``GridSearchCV`` and ``RandomizedSearchCV``. A list holds any Python objects;
+        one of sorted numbers is searched as an ordered scale. A distribution is a
+        frozen one of ``scipy.stats`` or any object with an ``rvs`` method; its
+        quantiles are the scale of the search, so a log-uniform one is searched on a log
+        scale. Of a list of dicts, each candidate uses one dict.
+    n_iter : int, default=100
+        Number of candidates.
+    algorithm : {"auto", "de", "ga", "regularized"}, default="auto"
+        How candidates breed:
+
+        - ``"auto"``: differential evolution;
+        - ``"de"``: differential evolution [1]_, which steps along differences of
+          members; half of the children that a surrogate screens are drawn to one of
+          the best members only in part [5]_;
+        - ``"ga"``: a genetic algorithm [2]_ with tournaments of three, simulated binary
+          crossover and polynomial mutation of numbers, uniform crossover and new draws
+          of choices;
+        - ``"regularized"``: regularised evolution [3]_, which mutates one parameter of
+          the best of a few members, and drops the oldest member, not the worst: made
+          for noisy scores and many choices.
+    population_size : int or "auto", default="auto"
+        Number of members, at least 4. They begin with a space-filling design (the
+        centre of the space and Sobol points, shifted at random). ``"auto"`` is the
+        square root of `n_iter`, but 8 at least and 24 at most. After 3 times as many
+        candidates without a better score, the worse half makes room for new draws.
+    surrogate : {"rbf"} or None, default="rbf"
+        What chooses among the children of each turn: cubic radial basis functions,
+        which weigh the score that they expect against the distance from all candidates
+        so far; or None, for plain evolution.
+    crossover : float or "auto", default="auto"
+        With ``"de"`` the probability CR that a parameter comes from the mutant; with
+        ``"ga"`` that of a child to have two parents. ``"auto"`` is 0.5 and 0.9; 0.3,
+        0.6 or 0.9 for the children of ``"de"`` that a surrogate screens.
+    mutation : float or "auto", default="auto"
+        With ``"de"`` the factor F of differences, up to 2; with ``"ga"`` the
+        probability that a parameter mutates. ``"auto"`` is 0.5 and one in the number of
+        parameters; 0.3, 0.5 or 0.8 for the children of ``"de"`` that a surrogate
+        screens.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
+        that `refit` names guides the search; if it names none, the first.
+    n_jobs : int or None, default=None
+        Number of fits side by side, on the joblib backend that is active. None is 1
+        unless ``joblib.parallel_config`` says otherwise; -1 is all processors.
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate on all data at the end. With several scores,
+        the name of the one that chooses it; a callable gets ``cv_results_`` and
+        returns the index of the best.
+    cv : int, splitter, iterable or None, default=None
+        The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
+        They are drawn once, so all candidates meet the same ones.
+    verbose : int, default=0
+        1 writes the number of fits and each new best score, 2 each candidate and the
+        time of each fit, 3 the scores of each fit too, 10 the beginning of each fit.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Accepted for the sake of scikit-learn's signature, without effect: a fit is
+        sent to a worker only when one is free.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the candidates. With an int, each ``fit`` gives the same result,
+        unless `deterministic` is False.
+    error_score : "raise" or float, default=nan
+        Score of a fit that fails. A candidate with a score that is not finite counts
+        as worse than all others and is never repeated. "raise" ends the search with
+        the error of the fit.
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` holds scores on the training folds.
+    points_to_evaluate : list, "default" or None, default=None
+        Candidates to evaluate before all others, counted in `n_iter`: the founders of
+        the population. Parameters that
+        a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
+        its own values, as far as the space has them. A pair ``(params, score)`` is a
+        whole candidate whose score on these folds is known: the search learns from it
+        without fitting it again, but for the best of them, which is evaluated first.
+    warm_start_from : fitted search, dict, DataFrame or None, default=None
+        An earlier search, ours or scikit-learn's, or its ``cv_results_``, on the same
+        or on other data. Its best candidates, 3 at most, are evaluated first.
+    max_time : float or None, default=None
+        Seconds that ``fit`` may take. No candidate is started that would, by the
+        median of those before it, end too late for the refit. A fit that has begun is
+        not cut short.
+    max_concurrent : int or "auto", default="auto"
+        Number of candidates under way at once. Candidate ``t`` is chosen knowing
+        exactly the results up to ``t - max_concurrent``, so for a given value the
+        result is the same whatever `n_jobs`. ``"auto"`` is 1 for one worker, otherwise
+        just enough to keep all workers busy.
+    deterministic : bool, default=True
+        Whether equal seeds must give equal results. If False, every result is used as
+        soon as it is there, in whichever order fits end.
+    n_iter_no_change : int or None, default=None
+        End the search after so many candidates in a row that do not raise the best
+        score by more than `tol`.
+    tol : float, default=0.0
+        The least rise of the best score that counts, in units of the score.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        Scores, times and parameters of each candidate, with the keys and dtypes of
+        ``RandomizedSearchCV``.
+    best_estimator_ : estimator object
+        The estimator refitted with the best parameters; if `refit` is not False.
+    best_score_ : float
+        Mean cross-validated score of the best candidate; not if `refit` is a callable.
+    best_params_ : dict
+        Parameters of the best candidate.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    scorer_ : callable or dict of callable
+        What scored the held-out folds.
+    n_splits_ : int
+        Number of folds.
+    refit_time_ : float
+        Seconds of the refit.
+    multimetric_ : bool
+        Whether there are several scores.
+    history_ : dict of list
+        One entry a candidate, in the order of proposals, those included that an
+        interrupt left incomplete: ``trial``, ``params``, ``source`` ("given", "design",
+        or the algorithm), ``score``, ``status`` ("complete", "failed" or "incomplete"),
+        ``n_folds`` evaluated, ``best_score`` so far, ``proposal_time`` in seconds,
+        ``start`` and ``end`` in seconds since the epoch. ``pandas.DataFrame`` takes it
+        as it is.
+    space_ : SearchSpace
+        The space that was searched.
+    n_trials_ : int
+        Number of candidates in ``cv_results_``.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; if `estimator` is a classifier and `refit` is not False.
+    n_features_in_ : int
+        Number of features seen in ``fit``, if the best estimator tells.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in ``fit``, if the best estimator tells.
+
+    See Also
+    --------
+    BayesSearchCV : Fewer candidates, each chosen with more thought.
+    sklearn.model_selection.RandomizedSearchCV : Evaluates random draws.
+
+    Notes
+    -----
+    An interrupt (Ctrl-C) ends the search early: ``fit`` refits the best candidate so
+    far, warns, and returns. Callbacks (scikit-learn 1.9 or newer) see the same tasks as
+    those of ``BayesSearchCV``.
+
+    A candidate competes for its place in the population with the member that holds it,
+    and otherwise with the worst; ties go to the newer one. Of a list of dicts, a child
+    inherits the parameters that only one of its parents has together with its dict.
+
+    References
+    ----------
+    .. [1] R. Storn and K. Price, "Differential evolution: a simple and efficient
+       heuristic for global optimization over continuous spaces", Journal of Global
+       Optimization 11, 1997.
+    .. [2] K. Deb, A. Pratap, S. Agarwal and T. Meyarivan, "A fast and elitist
+       multiobjective genetic algorithm: NSGA-II", IEEE Transactions on Evolutionary
+       Computation 6, 2002.
+    .. [3] E. Real, A. Aggarwal, Y. Huang and Q. V. Le, "Regularized evolution for image
+       classifier architecture search", AAAI 2019.
+    .. [4] Y. Jin, "Surrogate-assisted evolutionary computation: recent advances and
+       future challenges", Swarm and Evolutionary Computation 1, 2011.
+    .. [5] J. Zhang and A. C. Sanderson, "JADE: adaptive differential evolution with
+       optional external archive", IEEE Transactions on Evolutionary Computation 13,
+       2009.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> from sklearn_hpo import EvolutionarySearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> search = EvolutionarySearchCV(
+    ...     SVC(),
+    ...     {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)},
+    ...     n_iter=20,
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> bool(search.best_score_ > 0.97)
+    True
+    >>> len(search.cv_results_["params"])
+    20
+    """
+
+    _parameter_constraints = {
+        **SearchCV._parameter_constraints,
+        "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
+        "algorithm": [StrOptions({"auto", "de", "ga", "regularized"})],
+        "population_size": [
+            StrOptions({"auto"}),
+            Interval(numbers.Integral, 4, None, closed="left"),
+        ],
+        "surrogate": [StrOptions({"rbf"}), None],
+        "crossover": [
+            StrOptions({"auto"}),
+            Interval(numbers.Real, 0, 1, closed="both"),
+        ],
+        "mutation": [StrOptions({"auto"}), Interval(numbers.Real, 0, 2, closed="both")],
+        "n_iter_no_change": [
+            Interval(numbers.Integral, 1, None, closed="left"),
+            None,
+        ],
+        "tol": [Interval(numbers.Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions,
+        *,
+        n_iter=100,
+        algorithm="auto",
+        population_size="auto",
+        surrogate="rbf",
+        crossover="auto",
+        mutation="auto",
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score=np.nan,
+        return_train_score=False,
+        points_to_evaluate=None,
+        warm_start_from=None,
+        max_time=None,
+        max_concurrent="auto",
+        deterministic=True,
+        n_iter_no_change=None,
+        tol=0.0,
+    ):
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_distributions = param_distributions
+        self.n_iter = n_iter
+        self.algorithm = algorithm
+        self.population_size = population_size
+        self.surrogate = surrogate
+        self.crossover = crossover
+        self.mutation = mutation
+        self.random_state = random_state
+        self.points_to_evaluate = points_to_evaluate
+        self.warm_start_from = warm_start_from
+        self.max_time = max_time
+        self.max_concurrent = max_concurrent
+        self.deterministic = deterministic
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+
+    def _make_optimizer(self, n_trials):
+        return EvolutionaryOptimizer(
+            self.n_iter, self._make_breeder(), self.population_size, self.surrogate
+        )
+
+    def _make_breeder(self):
+        if self.algorithm in ("auto", "de"):
+            return DifferentialBreeder(self.crossover, self.mutation)
+        if self.algorithm == "ga":
+            if self.mutation != "auto" and self.mutation > 1:
+                raise ValueError(
+                    f"mutation={self.mutation!r} is a probability with "
+                    "algorithm='ga', so it must be at most 1."
+                )
+            return GeneticBreeder(self.crossover, self.mutation)
+        if not self.crossover == self.mutation == "auto":
+            raise ValueError(
+                f"algorithm={self.algorithm!r} has no use for crossover="
+                f"{self.crossover!r} and mutation={self.mutation!r}; leave both at "
+                "'auto'."
+            )
+        return RegularizedBreeder()
+
+    def _make_scheduler(self, resource, n_points):
+        return FullBudget(self.n_iter)
+
+    def _rules(self, problem, n_workers, began):
+        return replace(
+            super()._rules(problem, n_workers, began),
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+        )

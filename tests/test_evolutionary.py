@@ -1,0 +1,208 @@
+"""EvolutionarySearchCV as its users meet it, and the optimizer behind it."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from contracts import SPACES, toy_loss
+from numpy.testing import assert_array_equal
+from scipy.stats import loguniform, randint, uniform
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import load_iris
+from sklearn.model_selection import cross_val_score
+from sklearn.svm import SVC
+
+from sklearn_hpo import EvolutionarySearchCV
+from sklearn_hpo.optimizers import (
+    DifferentialBreeder,
+    EvolutionaryOptimizer,
+    GeneticBreeder,
+    RegularizedBreeder,
+)
+from sklearn_hpo.space import SearchSpace
+
+X, Y = load_iris(return_X_y=True)
+BREEDERS = [DifferentialBreeder(), GeneticBreeder(), RegularizedBreeder()]
+ALGORITHMS = ["de", "ga", "regularized"]
+SPACE = {"x": uniform(0, 1), "k": randint(1, 9), "c": ["a", "b", "d"]}
+
+
+class Probe(ClassifierMixin, BaseEstimator):
+    """Best at x = 0.3, k = 6, c = "b"."""
+
+    def __init__(self, x=0.5, k=1, c="a"):
+        self.x = x
+        self.k = k
+        self.c = c
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+    def score(self, X, y):
+        return -((self.x - 0.3) ** 2) - ((self.k - 6) / 8) ** 2 - 0.1 * (self.c != "b")
+
+
+def search(estimator=None, space=SPACE, **settings):
+    settings = {"n_iter": 30, "cv": 2, "random_state": 0, **settings}
+    return EvolutionarySearchCV(
+        Probe() if estimator is None else estimator, space, **settings
+    )
+
+
+def run(breeder, space, n, losses_of=toy_loss, seed=0, n_pending=0, **settings):
+    """Evaluate n proposals, each told when `n_pending` later ones are out."""
+    optimizer = EvolutionaryOptimizer(n, breeder, **settings)
+    optimizer.start(space, seed)
+    pending = np.empty((0, space.n_columns))
+    while len(optimizer.losses) < n:
+        pending = np.vstack([pending, optimizer.ask(1, pending)])
+        if len(pending) > n_pending:
+            optimizer.tell(pending[:1], losses_of(pending[:1]), np.ones(1))
+            pending = pending[1:]
+    return optimizer
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("surrogate", ["rbf", None])
+def test_finds_the_best_choice_and_comes_near_the_best_number(algorithm, surrogate):
+    found = [
+        search(
+            algorithm=algorithm, surrogate=surrogate, n_iter=80, random_state=seed
+        ).fit(X, Y)
+        for seed in range(5)
+    ]
+    scores = [-fitted.best_score_ for fitted in found]
+    # 80 draws have one choice and one k in 24, and 3 or 4 values of x there
+    assert np.median(scores) < (1e-3 if surrogate else 0.02)
+    sources = found[0].history_["source"]
+    assert sources == ["design"] * 8 + [algorithm] * 72
+
+
+@pytest.mark.parametrize(
+    ("backend", "algorithm"),
+    [("loky", "de"), *(("threading", algorithm) for algorithm in ALGORITHMS)],
+)
+def test_same_result_for_any_number_of_workers(backend, algorithm):
+    settings = {"algorithm": algorithm, "max_concurrent": 3, "n_iter": 20}
+    reference = search(**settings).fit(X, Y)
+    for n_jobs in (2, 4):
+        with joblib.parallel_config(backend):
+            fitted = search(n_jobs=n_jobs, **settings).fit(X, Y)
+        assert fitted.cv_results_["params"] == reference.cv_results_["params"]
+        assert fitted.best_params_ == reference.best_params_
+
+
+def test_clone_and_pickle_and_the_global_random_state():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    fitted = search(crossover=0.7, mutation=0.6, population_size=5).fit(X, Y)
+    again = clone(fitted).fit(X, Y)
+    assert again.cv_results_["params"] == fitted.cv_results_["params"]
+    restored = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(restored.predict(X), fitted.predict(X))
+    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_tunes_an_estimator_inside_cross_validation():
+    space = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
+    scores = cross_val_score(search(SVC(), space, n_iter=12), X, Y, cv=3)
+    assert scores.min() > 0.9
+
+
+def test_founders_come_first_and_breed():
+    founder = {"x": 0.3, "k": 6, "c": "b"}
+    fitted = search(points_to_evaluate=[founder], n_iter=20).fit(X, Y)
+    assert fitted.cv_results_["params"][0] == founder
+    assert fitted.best_index_ == 0
+    near = [p["c"] == "b" for p in fitted.cv_results_["params"][8:]]
+    assert np.mean(near) > 0.5
+
+
+def test_small_space_is_covered():
+    fitted = search(space={"k": [1, 6], "c": ["a", "b"]}).fit(X, Y)
+    assert len(fitted.cv_results_["params"]) == 4
+    assert fitted.best_params_ == {"k": 6, "c": "b"}
+
+
+def test_ends_when_nothing_changes():
+    fitted = search(space={"x": uniform(0, 1)}, n_iter=60, n_iter_no_change=5, tol=1.0)
+    assert len(fitted.fit(X, Y).cv_results_["params"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"algorithm": "ga", "mutation": 1.5}, "must be at most 1"),
+        ({"algorithm": "regularized", "crossover": 0.5}, "no use for crossover"),
+        ({"algorithm": "cuckoo"}, "algorithm"),
+        ({"population_size": 3}, "population_size"),
+        ({"mutation": 2.5}, "mutation"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        search(**settings).fit(X, Y)
+
+
+def test_settings_reach_the_children():
+    space = SearchSpace(SPACES["wide"])
+    rows = {}
+    for rate in (0.0, 1.0):
+        breeder = DifferentialBreeder(rate=rate)
+        optimizer = run(breeder, space, 30, population_size=8, surrogate=None)
+        # coordinates that children share with the rows before
+        late = optimizer.rows[8:]
+        rows[rate] = np.mean([np.isin(r, optimizer.rows[:8]).mean() for r in late])
+    assert rows[0.0] > 0.9
+    assert rows[1.0] < 0.1
+
+
+@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
+def test_surrogate_saves_evaluations(breeder):
+    space = SearchSpace(SPACES["numeric"])
+    best = {
+        surrogate: [
+            run(breeder, space, 40, seed=seed, surrogate=surrogate).losses.min()
+            for seed in range(7)
+        ]
+        for surrogate in ("rbf", None)
+    }
+    assert np.median(best["rbf"]) < 0.5 * np.median(best[None])
+
+
+@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
+@pytest.mark.parametrize("surrogate", ["rbf", None])
+def test_pending_rows_do_not_stop_the_progress(breeder, surrogate):
+    space = SearchSpace(SPACES["numeric"])
+    settings = {"surrogate": surrogate, "n_pending": 7}
+    studies = [run(breeder, space, 100, seed=s, **settings) for s in range(3)]
+    for study in studies:
+        assert study.losses[-30:].mean() < 0.5 * study.losses[:10].mean()
+        assert len(np.unique(study.rows, axis=0)) == 100
+
+
+@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
+def test_branches_are_searched_in_the_good_one(breeder):
+    space = SearchSpace(SPACES["branches"])
+    rbf = space.encode({"kernel": "rbf", "C": 1.0, "gamma": 0.5})[0]
+
+    def losses_of(rows):
+        wrong = rows[:, 0] != rbf
+        return wrong + np.where(wrong, 0.0, np.nansum((rows - 0.3) ** 2, axis=1))
+
+    for seed in range(3):
+        study = run(breeder, space, 60, losses_of, seed)
+        assert (study.rows[30:, 0] == rbf).mean() > 0.5
+        assert study.losses.min() < 0.05 + (rbf - 0.3) ** 2
+
+
+@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
+def test_plateaus_are_left(breeder):
+    space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
+    flat = run(breeder, space, 120, lambda rows: np.zeros(len(rows)))
+    cells, _, _ = np.histogram2d(*flat.rows.T, bins=3)
+    assert (cells > 0).all()
