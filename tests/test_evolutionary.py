@@ -85,7 +85,7 @@ def test_finds_the_best_choice_and_comes_near_the_best_number(algorithm, surroga
 
 @pytest.mark.parametrize(
     ("backend", "algorithm"),
-    [("loky", "de"), *(("threading", algorithm) for algorithm in ALGORITHMS)],
+    [("loky", "de"), *(("threading", a) for a in [*ALGORITHMS, "cmaes"])],
 )
 def test_same_result_for_any_number_of_workers(backend, algorithm):
     settings = {"algorithm": algorithm, "max_concurrent": 3, "n_iter": 20}
@@ -95,6 +95,14 @@ def test_same_result_for_any_number_of_workers(backend, algorithm):
             fitted = search(n_jobs=n_jobs, **settings).fit(X, Y)
         assert fitted.cv_results_["params"] == reference.cv_results_["params"]
         assert fitted.best_params_ == reference.best_params_
+
+
+def test_covariance_matrix_adaptation_is_precise_in_the_end():
+    fitted = search(algorithm="cmaes", n_iter=400, random_state=1).fit(X, Y)
+    assert fitted.best_params_["k"] == 6
+    assert fitted.best_params_["c"] == "b"
+    assert -fitted.best_score_ < 1e-6
+    assert set(fitted.history_["source"]) == {"design", "cmaes"}
 
 
 def test_clone_and_pickle_and_the_global_random_state():
@@ -138,6 +146,7 @@ def test_ends_when_nothing_changes():
     [
         ({"algorithm": "ga", "mutation": 1.5}, "must be at most 1"),
         ({"algorithm": "regularized", "crossover": 0.5}, "no use for crossover"),
+        ({"algorithm": "cmaes", "mutation": 0.5}, "no use for crossover"),
         ({"algorithm": "cuckoo"}, "algorithm"),
         ({"population_size": 3}, "population_size"),
         ({"mutation": 2.5}, "mutation"),

@@ -7,6 +7,7 @@ from scipy.stats import uniform
 
 from sklearn_hpo.optimizers import (
     BayesianOptimizer,
+    CMAESOptimizer,
     DifferentialBreeder,
     EvolutionaryOptimizer,
     GeneticBreeder,
@@ -81,3 +82,9 @@ class TestEvolutionaryOptimizer(OptimizerContract):
         breeder = {b.name: b for b in breeders}[request.param.removeprefix("plain ")]
         surrogate = None if "plain" in request.param else "rbf"
         return lambda: EvolutionaryOptimizer(20, breeder, 4, surrogate)
+
+
+class TestCMAESOptimizer(OptimizerContract):
+    @pytest.fixture
+    def make(self):
+        return lambda: CMAESOptimizer(20, 4)

@@ -7,6 +7,7 @@ from sklearn_hpo.optimizers._breeders import (
     GeneticBreeder,
     RegularizedBreeder,
 )
+from sklearn_hpo.optimizers._cmaes import CMAESOptimizer
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.optimizers._forest import ForestOptimizer
 from sklearn_hpo.optimizers._random import RandomOptimizer, SobolOptimizer
@@ -17,6 +18,7 @@ from sklearn_hpo.optimizers._tpe import TPEOptimizer
 
 __all__ = [
     "BayesianOptimizer",
+    "CMAESOptimizer",
     "DifferentialBreeder",
     "EvolutionaryOptimizer",
     "ForestOptimizer",

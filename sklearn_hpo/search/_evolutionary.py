@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers import (
+    CMAESOptimizer,
     DifferentialBreeder,
     EvolutionaryOptimizer,
     GeneticBreeder,
@@ -46,7 +47,7 @@ class EvolutionarySearchCV(SearchCV):
         scale. Of a list of dicts, each candidate uses one dict.
     n_iter : int, default=100
         Number of candidates.
-    algorithm : {"auto", "de", "ga", "regularized"}, default="auto"
+    algorithm : {"auto", "de", "ga", "cmaes", "regularized"}, default="auto"
         How candidates breed:
 
         - ``"auto"``: differential evolution;
@@ -56,6 +57,11 @@ class EvolutionarySearchCV(SearchCV):
         - ``"ga"``: a genetic algorithm [2]_ with tournaments of three, simulated binary
           crossover and polynomial mutation of numbers, uniform crossover and new draws
           of choices;
+        - ``"cmaes"``: covariance matrix adaptation [6]_, which draws all candidates
+          from a distribution that learns the scales and correlations of parameters, and
+          starts anew with twice the population when it has converged; integers and
+          choices keep a least probability to change [7]_. It pays from some hundred
+          candidates on;
         - ``"regularized"``: regularised evolution [3]_, which mutates one parameter of
           the best of a few members, and drops the oldest member, not the worst: made
           for noisy scores and many choices.
@@ -64,10 +70,12 @@ class EvolutionarySearchCV(SearchCV):
         centre of the space and Sobol points, shifted at random). ``"auto"`` is the
         square root of `n_iter`, but 8 at least and 24 at most. After 3 times as many
         candidates without a better score, the worse half makes room for new draws.
+        With ``"cmaes"`` it is the number of candidates that it learns from at a time,
+        by default 4 and 3 times the logarithm of the number of parameters.
     surrogate : {"rbf"} or None, default="rbf"
         What chooses among the children of each turn: cubic radial basis functions,
         which weigh the score that they expect against the distance from all candidates
-        so far; or None, for plain evolution.
+        so far; or None, for plain evolution. ``"cmaes"`` uses none.
     crossover : float or "auto", default="auto"
         With ``"de"`` the probability CR that a parameter comes from the mutant; with
         ``"ga"`` that of a child to have two parents. ``"auto"`` is 0.5 and 0.9; 0.3,
@@ -202,6 +210,10 @@ class EvolutionarySearchCV(SearchCV):
     .. [5] J. Zhang and A. C. Sanderson, "JADE: adaptive differential evolution with
        optional external archive", IEEE Transactions on Evolutionary Computation 13,
        2009.
+    .. [6] N. Hansen, "The CMA evolution strategy: a tutorial", arXiv:1604.00772, 2016.
+    .. [7] R. Hamano, S. Saito, M. Nomura and S. Shirakawa, "CMA-ES with margin:
+       lower-bounding marginal probability for mixed-integer black-box optimization",
+       GECCO 2022.
 
     Examples
     --------
@@ -225,7 +237,7 @@ class EvolutionarySearchCV(SearchCV):
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "algorithm": [StrOptions({"auto", "de", "ga", "regularized"})],
+        "algorithm": [StrOptions({"auto", "de", "ga", "cmaes", "regularized"})],
         "population_size": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 4, None, closed="left"),
@@ -299,27 +311,31 @@ class EvolutionarySearchCV(SearchCV):
         self.tol = tol
 
     def _make_optimizer(self, n_trials):
-        return EvolutionaryOptimizer(
-            self.n_iter, self._make_breeder(), self.population_size, self.surrogate
-        )
-
-    def _make_breeder(self):
-        if self.algorithm in ("auto", "de"):
-            return DifferentialBreeder(self.crossover, self.mutation)
-        if self.algorithm == "ga":
-            if self.mutation != "auto" and self.mutation > 1:
-                raise ValueError(
-                    f"mutation={self.mutation!r} is a probability with "
-                    "algorithm='ga', so it must be at most 1."
-                )
-            return GeneticBreeder(self.crossover, self.mutation)
-        if not self.crossover == self.mutation == "auto":
+        if self.algorithm in ("cmaes", "regularized") and not (
+            self.crossover == self.mutation == "auto"
+        ):
             raise ValueError(
                 f"algorithm={self.algorithm!r} has no use for crossover="
                 f"{self.crossover!r} and mutation={self.mutation!r}; leave both at "
                 "'auto'."
             )
-        return RegularizedBreeder()
+        if self.algorithm == "cmaes":
+            return CMAESOptimizer(self.n_iter, self.population_size)
+        return EvolutionaryOptimizer(
+            self.n_iter, self._make_breeder(), self.population_size, self.surrogate
+        )
+
+    def _make_breeder(self):
+        if self.algorithm == "regularized":
+            return RegularizedBreeder()
+        if self.algorithm != "ga":
+            return DifferentialBreeder(self.crossover, self.mutation)
+        if self.mutation != "auto" and self.mutation > 1:
+            raise ValueError(
+                f"mutation={self.mutation!r} is a probability with algorithm='ga', so "
+                "it must be at most 1."
+            )
+        return GeneticBreeder(self.crossover, self.mutation)
 
     def _make_scheduler(self, resource, n_points):
         return FullBudget(self.n_iter)
