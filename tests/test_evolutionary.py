@@ -20,6 +20,7 @@ from sklearn_hpo.optimizers import (
     GeneticBreeder,
     RegularizedBreeder,
 )
+from sklearn_hpo.optimizers._evolutionary import _levelled
 from sklearn_hpo.space import SearchSpace
 
 X, Y = load_iris(return_X_y=True)
@@ -215,3 +216,14 @@ def test_plateaus_are_left(breeder):
     flat = run(breeder, space, 120, lambda rows: np.zeros(len(rows)))
     cells, _, _ = np.histogram2d(*flat.rows.T, bins=3)
     assert (cells > 0).all()
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1.0, 1e308])
+def test_surrogate_sees_losses_of_any_size_in_their_order(unit):
+    losses = np.random.default_rng(0).uniform(-1, 1, 50)
+    y = _levelled(unit * np.append(losses, np.nan))
+    assert np.abs(y).max() < 5
+    assert_array_equal(np.argsort(y[:-1]), np.argsort(losses))
+    assert y[-1] == y[:-1].max()
+    assert_array_equal(_levelled(np.full(5, 3.0)), np.zeros(5))
+    assert_array_equal(_levelled(np.full(5, np.nan)), np.zeros(5))

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.maximize import untaken
 from sklearn_hpo._numerics.rbf import CubicRBF
-from sklearn_hpo._numerics.transform import normalise
 from sklearn_hpo.optimizers._base import Rows
 from sklearn_hpo.optimizers._breeders import Breeder, Parents
 from sklearn_hpo.optimizers._population import Population
@@ -34,7 +33,8 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
     With a surrogate [1]_, a proposal is the best of many children by the weighted mean
     of two criteria: the value under a cubic radial basis function, and the distance
     from the nearest row that is evaluated or pending [2]_. It is fitted to the best and
-    to the most recent rows, so that a proposal costs the same however many there are.
+    to the most recent rows, so that a proposal costs the same however many there are,
+    and to the signed logarithm of their losses about the median [3]_.
 
     Parameters
     ----------
@@ -53,6 +53,8 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
        Future Challenges, Swarm and Evolutionary Computation 1.
     .. [2] Regis & Shoemaker (2007), A Stochastic Radial Basis Function Method for the
        Global Optimization of Expensive Functions, INFORMS Journal on Computing 19.
+    .. [3] Eriksson & Poloczek (2021), Scalable Constrained Bayesian Optimization,
+       AISTATS; section 3, the "bilog" transformation.
 
     Examples
     --------
@@ -189,7 +191,22 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             kept[order[: MAX_FITTED // 2]] = True
             kept[-MAX_FITTED // 2 :] = True
             rows, losses = rows[kept], losses[kept]
-        return CubicRBF(rows, normalise(losses), self.layout, pending)
+        return CubicRBF(rows, _levelled(losses), self.layout, pending)
+
+
+def _levelled(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the signed logarithm of losses about their median; failures are worst."""
+    finite = np.isfinite(losses)
+    if not finite.any():
+        return np.zeros(len(losses))
+    # Halved, so that no difference of finite numbers overflows.
+    half = 0.5 * np.where(finite, losses, losses[finite].max())
+    middle = len(half) // 2
+    half -= np.sort(half)[middle]  # np.median is ten times as slow
+    size = np.abs(half)
+    scale = np.sort(size)[middle] or size.max() or 1.0
+    y: NDArray[np.float64] = np.copysign(np.log1p(size / scale), half)
+    return y
 
 
 def _scaled(x: NDArray[np.float64]) -> NDArray[np.float64]:
