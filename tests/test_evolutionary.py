@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 
 from sklearn_hpo import EvolutionarySearchCV
 from sklearn_hpo.optimizers import (
+    CMAESOptimizer,
     DifferentialBreeder,
     EvolutionaryOptimizer,
     GeneticBreeder,
@@ -104,6 +105,24 @@ def test_covariance_matrix_adaptation_is_precise_in_the_end():
     assert fitted.best_params_["c"] == "b"
     assert -fitted.best_score_ < 1e-6
     assert set(fitted.history_["source"]) == {"design", "cmaes"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "space", "expected"),
+    [
+        ({"n_iter": 999}, {"x": uniform(0, 1)}, EvolutionaryOptimizer),
+        ({"n_iter": 1000}, {"x": uniform(0, 1)}, CMAESOptimizer),
+        ({"n_iter": 1000}, SPACE, EvolutionaryOptimizer),
+        (
+            {"n_iter": 1000, "mutation": 0.8},
+            {"x": uniform(0, 1)},
+            EvolutionaryOptimizer,
+        ),
+    ],
+)
+def test_algorithm_follows_budget_and_space(settings, space, expected):
+    asked = search(space=space, **settings)
+    assert isinstance(asked._make_optimizer(asked.n_iter), expected)
 
 
 def test_clone_and_pickle_and_the_global_random_state():
