@@ -21,7 +21,12 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 import sklearn_hpo._journal
-from sklearn_hpo import BayesSearchCV, HyperbandSearchCV, read_checkpoint
+from sklearn_hpo import (
+    BayesSearchCV,
+    EvolutionarySearchCV,
+    HyperbandSearchCV,
+    read_checkpoint,
+)
 from sklearn_hpo._journal import describe, from_json, to_json
 
 X, Y = load_iris(return_X_y=True)
@@ -68,6 +73,9 @@ def path(tmp_path):
 
 SEARCHES = {
     "bayes": lambda **how: BayesSearchCV(
+        Probe(), {"x": uniform(0, 1)}, n_iter=14, **how
+    ),
+    "evolution": lambda **how: EvolutionarySearchCV(
         Probe(), {"x": uniform(0, 1)}, n_iter=14, **how
     ),
     "racing": lambda **how: BayesSearchCV(
@@ -301,7 +309,7 @@ SCRIPT = """
     from scipy.stats import loguniform
     from sklearn.datasets import load_iris
     from sklearn.tree import DecisionTreeClassifier
-    from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
+    from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 
     X, y = load_iris(return_X_y=True)
     space = {"ccp_alpha": loguniform(1e-4, 1), "min_samples_leaf": [1, 2, 3, 5, 8]}
@@ -311,12 +319,14 @@ SCRIPT = """
         tree = DecisionTreeClassifier(random_state=0)
         if name == "bayes":
             return BayesSearchCV(tree, space, n_iter=20, checkpoint=path, **how)
+        if name == "evolutionary":
+            return EvolutionarySearchCV(tree, space, n_iter=20, checkpoint=path, **how)
         return HyperbandSearchCV(
             tree, space, n_candidates=30, optimizer="tpe", checkpoint=path, **how
         )
 
     rng = np.random.default_rng(0)
-    for name in ("bayes", "hyperband"):
+    for name in ("bayes", "hyperband", "evolutionary"):
         reference = make(name, None).fit(X, y)
         began = time.monotonic()
         make(name, sys.argv[1] + name).fit(X, y)

@@ -142,6 +142,18 @@ class EvolutionarySearchCV(SearchCV):
     deterministic : bool, default=True
         Whether equal seeds must give equal results. If False, every result is used as
         soon as it is there, in whichever order fits end.
+    checkpoint : str, Path or None, default=None
+        File to which each fit is written as soon as it has ended. If it exists, the
+        search goes on where it stopped, and ends as if it had never been interrupted;
+        with a larger `n_iter` it goes further. A file of another space, estimator,
+        scoring, splits or data is refused. :func:`read_checkpoint` reads it.
+    fit_timeout : float or None, default=None
+        Seconds that a candidate may take on one fold. The worker process of a fit that
+        takes longer is ended and replaced, and the candidate has failed. Needs
+        `n_jobs` of 2 or more and joblib's backend "loky".
+    fit_memory : int or None, default=None
+        Bytes by which the memory of a worker process may grow during a fit. As
+        `fit_timeout`, on Linux.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -287,6 +299,9 @@ class EvolutionarySearchCV(SearchCV):
         max_time=None,
         max_concurrent="auto",
         deterministic=True,
+        checkpoint=None,
+        fit_timeout=None,
+        fit_memory=None,
         n_iter_no_change=None,
         tol=0.0,
     ):
@@ -314,6 +329,9 @@ class EvolutionarySearchCV(SearchCV):
         self.max_time = max_time
         self.max_concurrent = max_concurrent
         self.deterministic = deterministic
+        self.checkpoint = checkpoint
+        self.fit_timeout = fit_timeout
+        self.fit_memory = fit_memory
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
