@@ -136,6 +136,10 @@ class ParallelExecutor:
         if isinstance(self._backend, _LOCAL_PROCESSES):
             self.folder = folder
             shared = SharedFile.write(shared, folder)
+        elif hasattr(self._backend, "data_futures"):
+            # Dask: as its option `scatter`, so that a worker gets the data once
+            [future] = self._backend.client.scatter([shared], broadcast=True)
+            self._backend.data_futures[id(shared)] = future
         self._call = configured(partial(_call_with_shared, function))
         self._shared = shared
         self._pickle_cache: dict[Any, Any] = {}
