@@ -49,7 +49,9 @@ settings = {
     "refit": False,
     "random_state": 0,
 }
-halving = HyperbandSearchCV(model, space, n_candidates=18, **settings)
+halving = HyperbandSearchCV(
+    model, space, n_candidates=18, optimizer="random", **settings
+)
 plan = pd.DataFrame(halving.plan(X, y))
 print(plan.round(1).to_string(index=False))
 print(f"in all {plan['cost'].sum():.1f} full fits for 18 candidates")

@@ -46,6 +46,7 @@ search = HyperbandSearchCV(
     space,
     cv=StratifiedKFold(3, shuffle=True, random_state=0),
     scoring="neg_log_loss",
+    optimizer="random",
     return_train_score=True,
     random_state=0,
 )

@@ -62,7 +62,13 @@ def _no_work():
 
 
 def search(estimator=None, space=None, **settings):
-    settings = {"cv": 3, "random_state": 0, "max_concurrent": 2, **settings}
+    settings = {
+        "cv": 3,
+        "random_state": 0,
+        "max_concurrent": 2,
+        "optimizer": "random",
+        **settings,
+    }
     return HyperbandSearchCV(
         Probe() if estimator is None else estimator,
         {"x": uniform(0, 1)} if space is None else space,

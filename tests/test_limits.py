@@ -97,6 +97,7 @@ def test_deaths_in_a_halving_search():
         Risky(),
         {"x": uniform(0.2, 0.8)},
         n_candidates=12,
+        optimizer="random",
         cv=2,
         n_jobs=2,
         random_state=0,

@@ -93,16 +93,18 @@ class HyperbandSearchCV(SearchCV):
         - ``"asha"``: a candidate goes on as soon as it is among the best of those that
           have reached its rung so far [3]_, so that no worker waits. Needs
           ``deterministic=False``.
-    optimizer : {"random", "sobol", "tpe", "gp"}, default="random"
-        What proposes the candidates: draws, an even spread, or a model of the scores on
-        the highest rung that has enough of them, for all but a fifth of the candidates;
-        with ``strategy="hyperband"`` and ``"tpe"`` this is BOHB [4]_.
+    optimizer : {"gp", "tpe", "random", "sobol"}, default="gp"
+        What proposes the candidates: a model of the scores on the highest rung that has
+        enough of them, a Gaussian process or Parzen estimators, for all but a fifth of
+        the candidates; or draws, or an even spread. ``strategy="hyperband"`` with
+        ``"tpe"`` is BOHB [4]_.
     n_brackets : int or "auto", default="auto"
         Number of brackets, each a competition of its own. With ``"hyperband"`` they
         start on one rung after the other, from the lowest, again and again; ``"auto"``
         is one for each rung. With ``"halving"`` they share the candidates evenly, and
-        ``"auto"`` is 1, or 3 if the optimizer learns: scores of upper rungs can teach
-        it only what later brackets start with.
+        ``"auto"`` is 3 if the optimizer learns, as scores of upper rungs can teach it
+        only what later brackets start with, and else 1, also if the candidates are all
+        that the space has.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names decides who goes on; if it names none, the first.
@@ -264,7 +266,7 @@ class HyperbandSearchCV(SearchCV):
     ...     random_state=0,
     ... ).fit(X, y)
     >>> search.n_resources_, search.n_candidates_
-    ([10, 30, 90], [9, 5, 4])
+    ([10, 30, 90], [9, 3, 3])
     >>> search.best_params_["n_estimators"]
     90
     """
@@ -305,7 +307,7 @@ class HyperbandSearchCV(SearchCV):
         factor=3,
         n_candidates="auto",
         strategy="halving",
-        optimizer="random",
+        optimizer="gp",
         n_brackets="auto",
         scoring=None,
         n_jobs=None,
@@ -448,7 +450,8 @@ class HyperbandSearchCV(SearchCV):
             n_brackets = self.n_brackets
             if n_brackets == "auto":
                 # a surrogate learns from upper rungs only if a bracket follows
-                n_brackets = _N_FINALISTS if self._learns else 1
+                learns = self._learns and n < n_points
+                n_brackets = _N_FINALISTS if learns else 1
             plan = halving_plan(n, budgets, self.factor, n_brackets)
             return Halving(plan, overlap=not self._learns)
         if self.n_brackets not in ("auto", 1):
