@@ -44,7 +44,7 @@ from sklearn_hpo import HyperbandSearchCV
 
 N_RANDOM = 100
 N_BOOT = 5000
-RANDOM, DEFAULT = "RandomizedSearchCV", "halving, random"
+RANDOM, DEFAULT = "RandomizedSearchCV", "halving, gp"
 
 
 @dataclass
