@@ -93,8 +93,8 @@ def kind_of(values):
     return "int" if "randint" in kind else "float", "log" in kind, low, high
 
 
-def run_optuna(task, n, seed):
-    """Return the scores of Optuna's default sampler."""
+def run_optuna(task, n, seed, sampler=None):
+    """Return the scores of a sampler of Optuna; None is its default."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -113,7 +113,7 @@ def run_optuna(task, n, seed):
         params = {name: suggest(trial, name, branch[name]) for name in branch}
         return evaluate(task, params)
 
-    sampler = optuna.samplers.TPESampler(seed=seed)
+    sampler = sampler or optuna.samplers.TPESampler(seed=seed)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.optimize(objective, n_trials=n)
     return [np.nan if t.value is None else t.value for t in study.trials]
