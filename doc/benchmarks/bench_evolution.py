@@ -23,6 +23,7 @@ from _report import RESULTS, machine, save, table
 from _tasks import more_synthetic_tasks, synthetic_tasks
 from bench_search import run_optuna, run_random
 from scipy.optimize import differential_evolution
+from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from sklearn_hpo import EvolutionarySearchCV
@@ -71,8 +72,7 @@ def run_optuna_cmaes(task, n, seed):
 
 def value(task, space, row):
     """Return the score of a row."""
-    estimator = task.estimator.__class__(task.estimator.function)
-    return estimator.set_params(**space.decode(row)).score(None, None)
+    return clone(task.estimator).set_params(**space.decode(row)).score(None, None)
 
 
 METHODS = {
@@ -142,8 +142,7 @@ def main():
     ]
     for n in options.budgets:
         parts += [f"After {n} evaluations:", report(data, names, n)]
-    text = "\n\n".join(parts)
-    print(text)
+    print(text := "\n\n".join(parts))
     save(options.out, text, data)
 
 
