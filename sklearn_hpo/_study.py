@@ -52,6 +52,9 @@ class Study:
         Number of folds of each candidate.
     score_of : callable
         From the list of a trial's results to the score that is maximised.
+    objectives_of : callable or None
+        From that list to an array of scores, all to be maximised, if the optimizer
+        learns several; scheduler, rules and `best` go by `score_of` all the same.
     rules : Rules
         Concurrency and limits.
     first : sequence of dict
@@ -94,6 +97,7 @@ class Study:
     first: Sequence[dict[str, Any]] = ()
     known: Results | None = None
     earlier: Results | None = None
+    objectives_of: Callable[[list[dict[str, Any]]], NDArray[np.float64]] | None = None
     by_fold: bool = True
     notes: Path | None = None
     journal: Journal | None = None
@@ -321,9 +325,13 @@ class Study:
         if not self._untaught:
             return
         evaluations, self._untaught = self._untaught, []
+        scores = [
+            self.objectives_of(e.results) if self.objectives_of else e.estimate
+            for e in evaluations
+        ]
         self.optimizer.tell(
             np.array([e.trial.row for e in evaluations]),
-            -np.array([e.estimate for e in evaluations]),
+            -np.array(scores),
             np.array([e.budget for e in evaluations]),
             self.n_splits * np.array([e.fit_seconds for e in evaluations]),
             np.array([e.variance for e in evaluations]),

@@ -10,7 +10,7 @@ from sklearn_hpo._numerics.maximize import untaken
 from sklearn_hpo._numerics.rbf import CubicRBF
 from sklearn_hpo.optimizers._base import Rows
 from sklearn_hpo.optimizers._breeders import Breeder, Parents
-from sklearn_hpo.optimizers._population import Population
+from sklearn_hpo.optimizers._population import ParetoPopulation, Population
 from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -21,6 +21,7 @@ MAX_FITTED = 100  # rows: the best half of them and the last half
 # of a population, so that each place meets all of them.
 WEIGHTS = (0.3, 0.5, 0.8, 0.95, 1.0)
 MIN_SIZE, MAX_SIZE = 8, 24
+FRONT_SHARE = 6  # evaluations for a member, where a front is looked for
 MIN_PARENTS = 3
 
 
@@ -46,6 +47,11 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         "auto" is the square root of `n_iter`, but 8 at least and 24 at most.
     surrogate : {"rbf"} or None, default="rbf"
         What screens the children.
+    n_objectives : int, default=1
+        With two or more, members rank by fronts and crowding, and the surrogate learns
+        another mixture of the objectives each time; with a genetic algorithm that is
+        NSGA-II [4]_ in a steady state. "auto" is then a population of a sixth of
+        `n_iter`, but 8 at least and 24 at most.
 
     References
     ----------
@@ -55,6 +61,8 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
        Global Optimization of Expensive Functions, INFORMS Journal on Computing 19.
     .. [3] Eriksson & Poloczek (2021), Scalable Constrained Bayesian Optimization,
        AISTATS; section 3, the "bilog" transformation.
+    .. [4] Deb, Pratap, Agarwal & Meyarivan (2002), A Fast and Elitist Multiobjective
+       Genetic Algorithm: NSGA-II, IEEE Transactions on Evolutionary Computation 6.
 
     Examples
     --------
@@ -77,15 +85,20 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         breeder: Breeder,
         population_size: int | Literal["auto"] = "auto",
         surrogate: Literal["rbf"] | None = "rbf",
+        n_objectives: int = 1,
     ) -> None:
-        size = min(max(math.isqrt(n_iter), MIN_SIZE), MAX_SIZE)
+        size = math.isqrt(n_iter) if n_objectives == 1 else n_iter // FRONT_SHARE
+        size = min(max(size, MIN_SIZE), MAX_SIZE)
         if population_size != "auto":
             size = population_size
         super().__init__(n_iter, size)
         self.breeder = breeder
         self.name = breeder.name
+        if n_objectives > 1 and breeder.name == "ga":
+            self.name = "nsga2"
         self.population_size = size
         self.surrogate = surrogate
+        self.n_objectives = n_objectives
 
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.
@@ -98,7 +111,13 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             Non-negative.
         """
         super().start(space, seed)
-        self._population = Population(self.population_size, ages=self.breeder.ages)
+        self._population: Population | ParetoPopulation
+        if self.n_objectives == 1:
+            self._population = Population(self.population_size, ages=self.breeder.ages)
+            self._known = np.empty(0)
+        else:
+            self._population = ParetoPopulation(self.population_size)
+            self._known = np.empty((0, self.n_objectives))
 
     def tell(
         self,
@@ -114,7 +133,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         ----------
         rows : ndarray of shape (m, n_columns)
             What was evaluated.
-        losses : ndarray of shape (m,)
+        losses : ndarray of shape (m,), or (m, n_objectives) for two or more
             To be minimised; NaN for a candidate that failed.
         budgets : ndarray of shape (m,)
             The share of the full budget that each loss was measured with, in (0, 1].
@@ -124,10 +143,12 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             How uncertain each loss is; of no use here.
         """
         n_before = len(self.losses)
-        super().tell(rows, losses, budgets, seconds, variances)
-        known = np.where(np.isnan(self.losses), np.inf, self.losses)
-        for number in range(n_before, len(known)):
-            self._population.admit(number, known)
+        first = losses if self.n_objectives == 1 else losses[:, 0]
+        super().tell(rows, first, budgets, seconds, variances)
+        fresh = np.where(np.isnan(losses), np.inf, losses)
+        self._known = np.concatenate([self._known, fresh])
+        for number in range(n_before, len(self._known)):
+            self._population.admit(number, self._known)
 
     def choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
@@ -162,7 +183,8 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         if self.surrogate is None:
             return free[0]
         weight = WEIGHTS[number % len(WEIGHTS)]
-        value, distance = self._model(pending).predict(free)
+        losses = self._population.guide(self._known, rng)
+        value, distance = self._model(pending, losses).predict(free)
         score = weight * _scaled(value) - (1.0 - weight) * _scaled(distance)
         best: Rows = free[np.argmin(score)]
         return best
@@ -170,10 +192,9 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
     def _children(
         self, members: NDArray[np.intp], target: int, rng: np.random.Generator
     ) -> Rows:
-        losses = self.losses[members]
         parents = Parents(
             rows=self.rows[members],
-            losses=np.where(np.isnan(losses), np.inf, losses),
+            losses=self._population.fitness(self._known),
             target=target,
             categorical=self.layout.categorical,
             plain=self.layout.plain,
@@ -182,11 +203,11 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         m = N_CHILDREN if screened else N_UNSCREENED
         return self.space.from_unit(self.breeder.breed(parents, m, screened, rng))
 
-    def _model(self, pending: Rows) -> CubicRBF:
+    def _model(self, pending: Rows, losses: NDArray[np.float64]) -> CubicRBF:
         """Return the interpolant of the best and of the last rows."""
-        rows, losses = self.rows, self.losses
+        rows = self.rows
         if len(rows) > MAX_FITTED:
-            order = np.argsort(losses, kind="stable")  # NaN last
+            order = np.argsort(losses, kind="stable")
             kept = np.zeros(len(rows), dtype=bool)
             kept[order[: MAX_FITTED // 2]] = True
             kept[-MAX_FITTED // 2 :] = True

@@ -1,12 +1,15 @@
-"""The population of a steady-state evolution: a function of the losses told so far."""
+"""Populations of a steady-state evolution: functions of the losses told so far."""
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sklearn_hpo._numerics.pareto import crowded_order
 
 Losses = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 PATIENCE = 3  # times the population, without a better loss, until half of it restarts
+AUGMENTED = 0.05  # the share of the sum beside the largest of weighted losses
 
 
 class Population:
@@ -68,3 +71,138 @@ class Population:
             self._stagnant = 0
             order = np.argsort(held, kind="stable")
             self.members[order[(self.size + 1) // 2 :]] = -1
+
+    def fitness(self, losses: Losses) -> Losses:
+        """Return what members compete by, as parents; the least is the best.
+
+        Parameters
+        ----------
+        losses : ndarray of shape (n,)
+            Losses of all rows; infinite for failures.
+
+        Returns
+        -------
+        fitness : ndarray of shape (n_members,)
+            Their losses.
+        """
+        return losses[self.members[self.members >= 0]]
+
+    def guide(self, losses: Losses, rng: np.random.Generator) -> Losses:
+        """Return what a surrogate of the next proposal shall learn.
+
+        Parameters
+        ----------
+        losses : ndarray of shape (n,)
+            Losses of all rows; infinite for failures.
+        rng : numpy.random.Generator
+            Of this proposal.
+
+        Returns
+        -------
+        losses : ndarray of shape (n,)
+            The same.
+        """
+        return losses
+
+
+class ParetoPopulation:
+    """Members of NSGA-II [1]_, of which one goes as soon as one comes [2]_.
+
+    Who goes is the last of all by the crowded comparison: of the last front the one
+    with the nearest neighbours. The surrogate learns another mixture of the objectives
+    for each proposal, by weights drawn at random, as in ParEGO [3]_.
+
+    Parameters
+    ----------
+    size : int
+        Number of places.
+
+    Attributes
+    ----------
+    members : ndarray of shape (size,), int
+        Numbers of rows; -1 where a place is vacant.
+
+    References
+    ----------
+    .. [1] Deb, Pratap, Agarwal & Meyarivan (2002), A Fast and Elitist Multiobjective
+       Genetic Algorithm: NSGA-II, IEEE Transactions on Evolutionary Computation 6.
+    .. [2] Durillo, Nebro, Luna & Alba (2009), On the Effect of the Steady-State
+       Selection Scheme in Multi-Objective Genetic Algorithms, EMO.
+    .. [3] Knowles (2006), ParEGO: A Hybrid Algorithm with On-Line Landscape
+       Approximation for Expensive Multiobjective Optimization Problems, IEEE
+       Transactions on Evolutionary Computation 10.
+
+    Examples
+    --------
+    >>> population = ParetoPopulation(2)
+    >>> for number in range(3):
+    ...     population.admit(number, np.array([[0.0, 1.0], [2.0, 2.0], [1.0, 0.0]]))
+    >>> population.members.tolist()
+    [0, 2]
+    """
+
+    def __init__(self, size: int) -> None:
+        self.members: Index = np.full(size, -1)
+
+    def admit(self, number: int, losses: Losses) -> None:
+        """Let a row compete.
+
+        Parameters
+        ----------
+        number : int
+            Of the row.
+        losses : ndarray of shape (n, n_objectives), n > number
+            Losses of all rows; infinite for failures.
+        """
+        vacant = np.flatnonzero(self.members < 0)
+        if len(vacant):
+            self.members[vacant[0]] = number
+            return
+        last = crowded_order(losses[np.append(self.members, number)])[-1]
+        if last < len(self.members):
+            self.members[last] = number
+
+    def fitness(self, losses: Losses) -> Losses:
+        """Return what members compete by, as parents; the least is the best.
+
+        Parameters
+        ----------
+        losses : ndarray of shape (n, n_objectives)
+            Losses of all rows; infinite for failures.
+
+        Returns
+        -------
+        fitness : ndarray of shape (n_members,)
+            Their places in the crowded order.
+        """
+        order = crowded_order(losses[self.members[self.members >= 0]])
+        return np.argsort(order).astype(float)
+
+    def guide(self, losses: Losses, rng: np.random.Generator) -> Losses:
+        """Return what a surrogate of the next proposal shall learn.
+
+        Parameters
+        ----------
+        losses : ndarray of shape (n, n_objectives)
+            Losses of all rows; infinite for failures.
+        rng : numpy.random.Generator
+            Of this proposal.
+
+        Returns
+        -------
+        losses : ndarray of shape (n,)
+            The augmented Tchebycheff norm of weighted losses, in units of the members'
+            range; infinite for failures.
+        """
+        weights = rng.dirichlet(np.ones(losses.shape[1]))
+        finite = np.all(np.isfinite(losses), axis=1)
+        present = self.members[self.members >= 0]
+        present = present[finite[present]]
+        mixed = np.full(len(losses), np.inf)
+        if len(present):
+            low = losses[present].min(axis=0)
+            width = losses[present].max(axis=0) - low
+            scaled = (losses[finite] - low) / np.where(width > 0.0, width, 1.0)
+            parts = weights * scaled
+            mixed[finite] = parts.max(axis=1) + AUGMENTED * parts.sum(axis=1)
+        return mixed

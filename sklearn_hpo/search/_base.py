@@ -81,6 +81,9 @@ class SearchCV(BaseSearchCV):
     def _make_scheduler(self, resource, n_points):
         """Return a Scheduler that shares out a resource among at most `n_points`."""
 
+    def _make_objectives(self):
+        """Return a function from results to several scores, if the search has them."""
+
     def _make_resource(self, data):
         """Return what the candidates get more or less of."""
         return Resource("folds", 1, len(data.splits))
@@ -199,6 +202,7 @@ class SearchCV(BaseSearchCV):
                 first=start.first,
                 known=start.known,
                 earlier=start.earlier,
+                objectives_of=self._make_objectives(),
                 by_fold=problem.resource.by_fold,
                 notes=self._notes(problem.limits, executor),
                 journal=journal,
