@@ -2,10 +2,11 @@
 
 import numbers
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from sklearn_hpo._sklearn_compat import Interval, StrOptions
+from sklearn_hpo._sklearn_compat import Interval, StrOptions, scorer_attribute
 from sklearn_hpo.optimizers import (
     CMAESOptimizer,
     DifferentialBreeder,
@@ -15,6 +16,7 @@ from sklearn_hpo.optimizers import (
 )
 from sklearn_hpo.schedulers import FullBudget
 from sklearn_hpo.search._base import SearchCV
+from sklearn_hpo.search._objectives import check_objectives, front, values, volumes
 from sklearn_hpo.space import SearchSpace
 
 # Candidates from which covariance matrix adaptation pays: on ill-conditioned functions
@@ -52,15 +54,16 @@ class EvolutionarySearchCV(SearchCV):
         scale. Of a list of dicts, each candidate uses one dict.
     n_iter : int, default=100
         Number of candidates.
-    algorithm : {"auto", "de", "ga", "cmaes", "regularized"}, default="auto"
+    algorithm : {"auto", "de", "ga", "cmaes", "nsga2", "regularized"}, default="auto"
         How candidates breed:
 
         - ``"auto"``: differential evolution; but covariance matrix adaptation from 1000
-          candidates on, if all parameters are continuous, and `crossover` and
-          `mutation` are ``"auto"``;
+          candidates on, if all parameters are continuous, `crossover` and `mutation`
+          are ``"auto"``, and there is one objective;
         - ``"de"``: differential evolution [1]_, which steps along differences of
           members; half of the children that a surrogate screens are drawn to one of
-          the best members only in part [5]_;
+          the best members only in part [5]_. With `objectives`, members rank as in
+          NSGA-II;
         - ``"ga"``: a genetic algorithm [2]_ with tournaments of three, simulated binary
           crossover and polynomial mutation of numbers, uniform crossover and new draws
           of choices;
@@ -69,6 +72,8 @@ class EvolutionarySearchCV(SearchCV):
           starts anew with twice the population when it has converged; integers and
           choices keep a least probability to change [7]_. It pays from some hundred
           candidates on;
+        - ``"nsga2"``: NSGA-II [2]_, the same genetic algorithm for `objectives`, whose
+          members rank by fronts and by their distance from others;
         - ``"regularized"``: regularised evolution [3]_, which mutates one parameter of
           the best of a few members, and drops the oldest member, not the worst: made
           for noisy scores and many choices.
@@ -78,20 +83,31 @@ class EvolutionarySearchCV(SearchCV):
         square root of `n_iter`, but 8 at least and 24 at most. After 3 times as many
         candidates without a better score, the worse half makes room for new draws.
         With ``"cmaes"`` it is the number of candidates that it learns from at a time,
-        by default 4 and 3 times the logarithm of the number of parameters.
+        by default 4 and 3 times the logarithm of the number of parameters. With
+        `objectives` it is by default a sixth of `n_iter`, but 8 at least and 24 at
+        most, and no member makes room.
     surrogate : {"rbf"} or None, default="rbf"
         What chooses among the children of each turn: cubic radial basis functions,
         which weigh the score that they expect against the distance from all candidates
-        so far; or None, for plain evolution. ``"cmaes"`` uses none.
+        so far; or None, for plain evolution. ``"cmaes"`` uses none. Of
+        `objectives` it learns another weighted mixture each turn [8]_.
     crossover : float or "auto", default="auto"
         With ``"de"`` the probability CR that a parameter comes from the mutant; with
-        ``"ga"`` that of a child to have two parents. ``"auto"`` is 0.5 and 0.9; 0.3,
-        0.6 or 0.9 for the children of ``"de"`` that a surrogate screens.
+        ``"ga"`` and ``"nsga2"`` that of a child to have two parents. ``"auto"`` is 0.5
+        and 0.9; 0.3, 0.6 or 0.9 for the children of ``"de"`` that a surrogate screens.
     mutation : float or "auto", default="auto"
-        With ``"de"`` the factor F of differences, up to 2; with ``"ga"`` the
-        probability that a parameter mutates. ``"auto"`` is 0.5 and one in the number of
-        parameters; 0.3, 0.5 or 0.8 for the children of ``"de"`` that a surrogate
-        screens.
+        With ``"de"`` the factor F of differences, up to 2; with ``"ga"`` and
+        ``"nsga2"`` the probability that a parameter mutates. ``"auto"`` is 0.5 and one
+        in the number of parameters; 0.3, 0.5 or 0.8 for the children of ``"de"`` that a
+        surrogate screens.
+    objectives : list of str or None, default=None
+        Two or more goals at once, all to be maximised: names out of `scoring`, which is
+        a list, a tuple or a dict then, and ``"neg_fit_time"`` and ``"neg_score_time"``,
+        the seconds of a fit and of its scoring with a minus. The search looks for
+        their front, ``pareto_front_``; what `refit` says chooses the best of all
+        candidates, and `n_iter_no_change` goes by the score that it names. Times
+        depend on the clock, so with them equal seeds give equal results no more. Known
+        scores in `points_to_evaluate` are refused.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names guides the search; if it names none, the first.
@@ -177,6 +193,9 @@ class EvolutionarySearchCV(SearchCV):
         What scored the held-out folds.
     n_splits_ : int
         Number of folds.
+    pareto_front_ : ndarray of shape (n_front,), int
+        With `objectives`, the rows of ``cv_results_`` that no other row dominates, in
+        ascending order; none of a candidate that failed on a fold.
     refit_time_ : float
         Seconds of the refit.
     multimetric_ : bool
@@ -186,7 +205,9 @@ class EvolutionarySearchCV(SearchCV):
         interrupt left incomplete: ``trial``, ``params``, ``source`` ("given", "design",
         or the algorithm), ``score``, ``status`` ("complete", "failed" or "incomplete"),
         ``n_folds`` evaluated, ``best_score`` so far, ``proposal_time`` in seconds,
-        ``start`` and ``end`` in seconds since the epoch. ``pandas.DataFrame`` takes it
+        ``start`` and ``end`` in seconds since the epoch; with `objectives`
+        ``hypervolume``, the volume of objectives that the front so far dominates, up to
+        the worst value of each in the first population. ``pandas.DataFrame`` takes it
         as it is.
     space_ : SearchSpace
         The space that was searched.
@@ -233,6 +254,9 @@ class EvolutionarySearchCV(SearchCV):
     .. [7] R. Hamano, S. Saito, M. Nomura and S. Shirakawa, "CMA-ES with margin:
        lower-bounding marginal probability for mixed-integer black-box optimization",
        GECCO 2022.
+    .. [8] J. Knowles, "ParEGO: a hybrid algorithm with on-line landscape approximation
+       for expensive multiobjective optimization problems", IEEE Transactions on
+       Evolutionary Computation 10, 2006.
 
     Examples
     --------
@@ -256,7 +280,9 @@ class EvolutionarySearchCV(SearchCV):
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "algorithm": [StrOptions({"auto", "de", "ga", "cmaes", "regularized"})],
+        "algorithm": [
+            StrOptions({"auto", "de", "ga", "cmaes", "nsga2", "regularized"})
+        ],
         "population_size": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 4, None, closed="left"),
@@ -267,6 +293,7 @@ class EvolutionarySearchCV(SearchCV):
             Interval(numbers.Real, 0, 1, closed="both"),
         ],
         "mutation": [StrOptions({"auto"}), Interval(numbers.Real, 0, 2, closed="both")],
+        "objectives": [list, tuple, None],
         "n_iter_no_change": [
             Interval(numbers.Integral, 1, None, closed="left"),
             None,
@@ -285,6 +312,7 @@ class EvolutionarySearchCV(SearchCV):
         surrogate="rbf",
         crossover="auto",
         mutation="auto",
+        objectives=None,
         scoring=None,
         n_jobs=None,
         refit=True,
@@ -323,6 +351,7 @@ class EvolutionarySearchCV(SearchCV):
         self.surrogate = surrogate
         self.crossover = crossover
         self.mutation = mutation
+        self.objectives = objectives
         self.random_state = random_state
         self.points_to_evaluate = points_to_evaluate
         self.warm_start_from = warm_start_from
@@ -349,12 +378,18 @@ class EvolutionarySearchCV(SearchCV):
         if self.algorithm == "auto" and self._suits_adaptation(n_trials):
             return CMAESOptimizer(self.n_iter, self.population_size)
         return EvolutionaryOptimizer(
-            self.n_iter, self._make_breeder(), self.population_size, self.surrogate
+            self.n_iter,
+            self._make_breeder(),
+            self.population_size,
+            self.surrogate,
+            len(self.objectives or [None]),
         )
 
     def _suits_adaptation(self, n_trials):
         """Return whether scales and correlations can be learnt, and are worth it."""
-        if n_trials < _MANY or not self.crossover == self.mutation == "auto":
+        if n_trials < _MANY or self.objectives is not None:
+            return False
+        if not self.crossover == self.mutation == "auto":
             return False
         columns = SearchSpace(self.param_distributions).columns
         return all(column.kind == "continuous" for column in columns)
@@ -362,14 +397,51 @@ class EvolutionarySearchCV(SearchCV):
     def _make_breeder(self):
         if self.algorithm == "regularized":
             return RegularizedBreeder()
-        if self.algorithm != "ga":
+        if self.algorithm not in ("ga", "nsga2"):
             return DifferentialBreeder(self.crossover, self.mutation)
         if self.mutation != "auto" and self.mutation > 1:
             raise ValueError(
-                f"mutation={self.mutation!r} is a probability with algorithm='ga', so "
-                "it must be at most 1."
+                f"mutation={self.mutation!r} is a probability with algorithm='ga' and "
+                "'nsga2', so it must be at most 1."
             )
         return GeneticBreeder(self.crossover, self.mutation)
+
+    def _prepare(self, X, y, params):
+        several = self.objectives is not None
+        suits = self.algorithm in ("auto", "de", "nsga2")
+        if not suits if several else self.algorithm == "nsga2":
+            raise ValueError(
+                f"algorithm={self.algorithm!r} does not suit objectives="
+                f"{self.objectives!r}: several objectives need 'auto', 'de' or 'nsga2',"
+                " and 'nsga2' needs several."
+            )
+        problem, space, scheduler = super()._prepare(X, y, params)
+        if several:
+            check_objectives(self.objectives, scorer_attribute(problem.scorer))
+            if any(isinstance(p, tuple) for p in self.points_to_evaluate or ()):
+                raise ValueError(
+                    "points_to_evaluate holds a known score, but there are several "
+                    f"objectives, {self.objectives!r}: leave the scores out."
+                )
+        return problem, space, scheduler
+
+    def _make_objectives(self):
+        if self.objectives is None:
+            return None
+        return partial(values, objectives=self.objectives)
+
+    def _close(self, study, problem):
+        super()._close(study, problem)
+        if self.objectives is not None:
+            listed = [values(e.results, self.objectives) for e in study.listed]
+            self.pareto_front_ = front(np.array(listed))
+            begun = [
+                values(e.results if e.settled else [], self.objectives)
+                for e in study.trials
+            ]
+            self.history_["hypervolume"] = volumes(
+                np.array(begun), study.optimizer.population_size
+            )
 
     def _make_scheduler(self, resource, n_points):
         return FullBudget(self.n_iter)

@@ -1,0 +1,222 @@
+"""Several objectives: the optimizer and the search that look for their front."""
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.stats import loguniform, randint, uniform
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_iris
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_hpo import EvolutionarySearchCV
+from sklearn_hpo._numerics.pareto import hypervolume
+from sklearn_hpo.optimizers import (
+    DifferentialBreeder,
+    EvolutionaryOptimizer,
+    GeneticBreeder,
+)
+from sklearn_hpo.space import SearchSpace
+
+X, Y = load_iris(return_X_y=True)
+BREEDERS = [DifferentialBreeder(), GeneticBreeder()]
+
+
+def dominates(a, b):
+    return all(a <= b) and any(a < b)
+
+
+def non_dominated(losses):
+    return [i for i, b in enumerate(losses) if not any(dominates(a, b) for a in losses)]
+
+
+def zdt(rows, power):
+    """Return the losses of ZDT1 (power 0.5) or ZDT2 (power 2)."""
+    f = rows[:, 0]
+    g = 1 + 9 * rows[:, 1:].mean(axis=1)
+    return np.column_stack([f, g * (1 - (f / g) ** power)])
+
+
+def run(breeder, power, n=150, seed=0, n_pending=0, **more):
+    space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(6)})
+    optimizer = EvolutionaryOptimizer(n, breeder, n_objectives=2, **more)
+    optimizer.start(space, seed)
+    pending = np.empty((0, 6))
+    while len(optimizer.rows) < n:
+        pending = np.vstack([pending, optimizer.ask(1, pending)])
+        if len(pending) > n_pending:
+            optimizer.tell(pending[:1], zdt(pending[:1], power), np.ones(1))
+            pending = pending[1:]
+    return optimizer
+
+
+@pytest.mark.parametrize("power", [0.5, 2.0])
+@pytest.mark.parametrize("n_pending", [0, 3])
+def test_differential_evolution_spreads_along_the_front(power, n_pending):
+    reference = np.array([1.1, 11.0])
+    found, drawn = [], []
+    for seed in range(3):
+        rows = run(DifferentialBreeder(), power, seed=seed, n_pending=n_pending).rows
+        found.append(hypervolume(zdt(rows, power), reference))
+        draws = np.random.default_rng(seed).random((150, 6))
+        drawn.append(hypervolume(zdt(draws, power), reference))
+        assert len(np.unique(rows, axis=0)) == 150
+    assert min(found) > max(drawn) + 0.3
+
+
+@pytest.mark.parametrize("breeder", BREEDERS, ids=["de", "nsga2"])
+@pytest.mark.parametrize("surrogate", ["rbf", None])
+def test_the_population_is_a_function_of_what_was_told(breeder, surrogate):
+    optimizer = run(breeder, 0.5, n=40, surrogate=surrogate, population_size=8)
+    replayed = EvolutionaryOptimizer(40, breeder, 8, surrogate, n_objectives=2)
+    replayed.start(optimizer.space, 0)
+    losses = zdt(optimizer.rows, 0.5)
+    replayed.tell(optimizer.rows, losses, np.ones(40))
+    nothing = np.empty((0, 6))
+    assert_array_equal(replayed.ask(3, nothing), optimizer.ask(3, nothing))
+
+
+@pytest.mark.parametrize("breeder", BREEDERS, ids=["de", "nsga2"])
+def test_survives_failures_of_all_and_of_some(breeder):
+    space = SearchSpace({"x": uniform(0, 1), "c": ["a", "b"], "k": randint(1, 9)})
+    for share in (1.0, 0.5):
+        optimizer = EvolutionaryOptimizer(20, breeder, 4, n_objectives=2)
+        optimizer.start(space, 0)
+        for _ in range(20):
+            row = optimizer.ask(1, optimizer.rows[:0])
+            losses = np.where(row[:, :1] < share, np.nan, row[:, [0, 2]])
+            optimizer.tell(row, losses, np.ones(1))
+        assert np.isfinite(optimizer.rows).all()
+
+
+class Probe(ClassifierMixin, BaseEstimator):
+    """Has two scores that are at odds along x; fails where k is 8."""
+
+    def __init__(self, x=0.5, k=1):
+        self.x = x
+        self.k = k
+
+    def fit(self, X, y):
+        if self.k == 8:
+            raise RuntimeError("eight")
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+def left(estimator, X, y):
+    return -((estimator.x - 0.2) ** 2) - estimator.k
+
+
+def right(estimator, X, y):
+    return -((estimator.x - 0.7) ** 2) - estimator.k
+
+
+def search(**more):
+    return EvolutionarySearchCV(
+        **{
+            "estimator": Probe(),
+            "param_distributions": {"x": uniform(0, 1), "k": randint(1, 9)},
+            "n_iter": 40,
+            "cv": 2,
+            "scoring": {"left": left, "right": right},
+            "objectives": ["left", "right"],
+            "refit": "right",
+            "random_state": 0,
+            **more,
+        }
+    )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+@pytest.mark.parametrize("error_score", [np.nan, 0.0])
+@pytest.mark.parametrize("algorithm", ["auto", "nsga2"])
+def test_front_is_not_dominated(algorithm, error_score):
+    # an error score above all others would be chosen for the refit
+    refit = "right" if np.isnan(error_score) else False
+    more = {"algorithm": algorithm, "error_score": error_score, "refit": refit}
+    fitted = search(**more).fit(X, Y)
+    table = np.column_stack(
+        [fitted.cv_results_[f"mean_test_{name}"] for name in ("left", "right")]
+    )
+    failed = fitted.cv_results_["param_k"].astype(int) == 8
+    assert failed.any()
+    fine = np.flatnonzero(~failed)
+    assert_array_equal(fitted.pareto_front_, fine[non_dominated(-table[fine])])
+    assert {"auto": "de"}.get(algorithm, algorithm) in fitted.history_["source"]
+    volume = fitted.history_["hypervolume"]
+    assert (np.diff(volume) >= 0).all()
+    opening = table[:8][~failed[:8]]
+    reference = -opening.min(axis=0)
+    assert volume[-1] == pytest.approx(hypervolume(-table[fine], reference))
+    if np.isnan(error_score):
+        assert fitted.best_index_ == np.nanargmax(table[:, 1])
+        assert fitted.best_index_ in fitted.pareto_front_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+def test_same_result_for_any_number_of_workers_and_after_a_stop(tmp_path):
+    whole = search(max_concurrent=3).fit(X, Y)
+    with joblib.parallel_config("threading"):
+        spread = search(max_concurrent=3, n_jobs=2).fit(X, Y)
+    path = tmp_path / "search.jsonl"
+    search(max_concurrent=3, checkpoint=path).fit(X, Y)
+    # what was written before an interrupt
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[: len(lines) // 2]))
+    resumed = search(max_concurrent=3, checkpoint=path).fit(X, Y)
+    for other in (spread, resumed):
+        assert other.cv_results_["params"] == whole.cv_results_["params"]
+        assert_array_equal(other.pareto_front_, whole.pareto_front_)
+        assert other.history_["hypervolume"] == whole.history_["hypervolume"]
+
+
+def test_times_are_objectives():
+    fitted = EvolutionarySearchCV(
+        DecisionTreeClassifier(random_state=0),
+        {"max_depth": randint(1, 9), "ccp_alpha": loguniform(1e-4, 1e-1)},
+        n_iter=15,
+        scoring=["accuracy"],
+        objectives=["accuracy", "neg_fit_time", "neg_score_time"],
+        refit=lambda results: int(np.argmin(results["mean_fit_time"])),
+        random_state=0,
+    ).fit(X, Y)
+    results = fitted.cv_results_
+    losses = np.column_stack(
+        [
+            -results["mean_test_accuracy"],
+            results["mean_fit_time"],
+            results["mean_score_time"],
+        ]
+    )
+    assert_array_equal(fitted.pareto_front_, non_dominated(losses))
+    assert fitted.best_index_ in fitted.pareto_front_
+
+
+class NeverFitted(Probe):
+    def fit(self, X, y):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"objectives": ["left", "up"]}, "holds 'up', which is none of"),
+        ({"objectives": ["left"]}, "two or more"),
+        ({"objectives": []}, "two or more"),
+        ({"objectives": ["left", "left"]}, "more than once"),
+        ({"scoring": left, "refit": True}, "must be a list, a tuple or a dict"),
+        ({"refit": True}, "refit"),
+        ({"algorithm": "cmaes"}, "need 'auto', 'de' or 'nsga2'"),
+        ({"algorithm": "nsga2", "objectives": None}, "'nsga2' needs several"),
+        ({"algorithm": "nsga2", "mutation": 1.5}, "at most 1"),
+        ({"points_to_evaluate": [({"x": 0.5, "k": 1}, 0.3)]}, "leave the scores out"),
+    ],
+)
+def test_wrong_settings_are_refused_before_any_fit(more, message):
+    with pytest.raises(ValueError, match=message):
+        search(estimator=NeverFitted(), error_score="raise", **more).fit(X, Y)
