@@ -407,23 +407,9 @@ class EvolutionarySearchCV(SearchCV):
         return GeneticBreeder(self.crossover, self.mutation)
 
     def _prepare(self, X, y, params):
-        several = self.objectives is not None
-        suits = self.algorithm in ("auto", "de", "nsga2")
-        if not suits if several else self.algorithm == "nsga2":
-            raise ValueError(
-                f"algorithm={self.algorithm!r} does not suit objectives="
-                f"{self.objectives!r}: several objectives need 'auto', 'de' or 'nsga2',"
-                " and 'nsga2' needs several."
-            )
-        problem, space, scheduler = super()._prepare(X, y, params)
-        if several:
-            check_objectives(self.objectives, scorer_attribute(problem.scorer))
-            if any(isinstance(p, tuple) for p in self.points_to_evaluate or ()):
-                raise ValueError(
-                    "points_to_evaluate holds a known score, but there are several "
-                    f"objectives, {self.objectives!r}: leave the scores out."
-                )
-        return problem, space, scheduler
+        prepared = super()._prepare(X, y, params)
+        check_objectives(self, scorer_attribute(prepared[0].scorer))
+        return prepared
 
     def _make_objectives(self):
         if self.objectives is None:

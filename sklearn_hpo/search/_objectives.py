@@ -9,7 +9,41 @@ from sklearn_hpo._numerics.pareto import hypervolume, non_dominated_rank
 TIMES = {"neg_fit_time": "fit_time", "neg_score_time": "score_time"}
 
 
-def check_objectives(objectives, scorers):
+def check_objectives(search, scorers):
+    """Raise unless what a search says of objectives fits together.
+
+    Parameters
+    ----------
+    search : EvolutionarySearchCV
+        With `objectives`, `algorithm` and `points_to_evaluate`.
+    scorers : callable or dict of callable
+        What its `scoring` means.
+
+    Raises
+    ------
+    ValueError
+        If the algorithm or a known score is for another number of objectives, and as
+        `check_names`.
+    """
+    several = search.objectives is not None
+    suits = search.algorithm in ("auto", "de", "nsga2")
+    if not suits if several else search.algorithm == "nsga2":
+        raise ValueError(
+            f"algorithm={search.algorithm!r} does not suit objectives="
+            f"{search.objectives!r}: several objectives need 'auto', 'de' or 'nsga2', "
+            "and 'nsga2' needs several."
+        )
+    if not several:
+        return
+    check_names(search.objectives, scorers)
+    if any(isinstance(point, tuple) for point in search.points_to_evaluate or ()):
+        raise ValueError(
+            "points_to_evaluate holds a known score, but there are several objectives, "
+            f"{search.objectives!r}: leave the scores out."
+        )
+
+
+def check_names(objectives, scorers):
     """Raise unless objectives can be told apart and found.
 
     Parameters
