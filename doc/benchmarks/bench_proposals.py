@@ -59,6 +59,8 @@ class Ours:
         if make is optimizers.TeamOptimizer:  # what surrogate="auto" is
             members = optimizers.BayesianOptimizer, optimizers.RBFOptimizer
             self.optimizer = make([member(n_iter) for member in members])
+        elif make is optimizers.EvolutionaryOptimizer:
+            self.optimizer = make(n_iter, optimizers.DifferentialBreeder())
         else:
             takes_n_iter = "n_iter" in signature(make).parameters
             self.optimizer = make(n_iter) if takes_n_iter else make()
@@ -117,8 +119,13 @@ def candidates():
     makers : dict
         From the name in the table to the class here and the name there.
     """
+    classes = {name: getattr(optimizers, name) for name in optimizers.__all__}
     ours = [
-        name for name in optimizers.__all__ if not isabstract(getattr(optimizers, name))
+        name
+        for name, kind in classes.items()
+        if issubclass(kind, optimizers.Optimizer)
+        and not isabstract(kind)
+        and kind is not optimizers.RungOptimizer  # asks one of the others
     ]
     makers = {name: (Ours, name) for name in ours}
     if importlib.util.find_spec("optuna"):
