@@ -102,9 +102,10 @@ class HyperbandSearchCV(SearchCV):
         Number of brackets, each a competition of its own. With ``"hyperband"`` they
         start on one rung after the other, from the lowest, again and again; ``"auto"``
         is one for each rung. With ``"halving"`` they share the candidates evenly, and
-        ``"auto"`` is 3 if the optimizer learns, as scores of upper rungs can teach it
-        only what later brackets start with, and else 1, also if the candidates are all
-        that the space has.
+        ``"auto"`` is 1, but if the optimizer learns, it is as many as leave each of
+        them `factor` to the power of the rungs less one, and 3 at least: scores of
+        upper rungs can teach only what later brackets start with. If the candidates are
+        all that the space has, it is 1.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names decides who goes on; if it names none, the first.
@@ -449,9 +450,11 @@ class HyperbandSearchCV(SearchCV):
         if self.strategy == "halving":
             n_brackets = self.n_brackets
             if n_brackets == "auto":
-                # a surrogate learns from upper rungs only if a bracket follows
+                # a surrogate learns from upper rungs only if a bracket follows, and the
+                # sooner the smaller the brackets are
+                least = math.ceil(self.factor ** (len(budgets) - 1) - 1e-9)
                 learns = self._learns and n < n_points
-                n_brackets = _N_FINALISTS if learns else 1
+                n_brackets = max(_N_FINALISTS, n // least) if learns else 1
             plan = halving_plan(n, budgets, self.factor, n_brackets)
             return Halving(plan, overlap=not self._learns)
         if self.n_brackets not in ("auto", 1):
