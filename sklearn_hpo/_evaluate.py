@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from sklearn_hpo._limits import Limits, limited
 from sklearn_hpo._resources import Resource
+from sklearn_hpo._sharing import Sharing, lent
 from sklearn_hpo._sklearn_compat import failed_result, fit_and_score
 from sklearn_hpo._trial import Job, Report
 
@@ -44,6 +45,8 @@ class Problem:
         What a share of the budget means.
     limits : Limits
         Of each fit; worker processes hold them.
+    sharing : Sharing or None
+        The fitted transformers that candidates share, if they do.
     """
 
     estimator: Any
@@ -59,6 +62,7 @@ class Problem:
     verbose: int = 0
     resource: Resource = field(default_factory=Resource)
     limits: Limits = field(default_factory=Limits)
+    sharing: Sharing | None = None
 
 
 def evaluate(job: Job, problem: Problem) -> Report:
@@ -80,22 +84,39 @@ def evaluate(job: Job, problem: Problem) -> Report:
     train, test = problem.splits[job.fold]
     resource = problem.resource
     model = reached = None
+    saved = 0.0
     job = replace(job, model=_load(job.model))
     try:
         train = resource.rows(train, job.fold, job.budget)
         estimator, params = resource.begin(problem.estimator, job)
         task = replace(job, params=params, model=None)
-        with limited(problem.limits, job.note):
+        # nested subsets: so many rows of a fold are always the same ones
+        place = (job.fold, len(train))
+        heard = job.events is not None
+        with (
+            limited(problem.limits, job.note),
+            lent(problem.sharing, estimator, place, heard=heard) as loan,
+        ):
             result = fit_and_score(estimator, problem, train, test, task)
         if result["fit_error"] is None:
-            reached = resource.reached(estimator)
+            reached, saved = resource.reached(estimator), loan.saved
             model = _store(resource.end(estimator, job), job.keep)
     except Exception as error:
         if problem.error_score == "raise" or not _refused(job, problem):
             raise
         result = failed_result(problem, error, len(test))
     stop = job.events is not None and job.events.stop
-    return Report(job.trial, job.fold, result, start, time.time(), stop, model, reached)
+    return Report(
+        job.trial,
+        job.fold,
+        result,
+        start,
+        time.time(),
+        stop,
+        model,
+        reached,
+        saved=saved,
+    )
 
 
 def lost(job: Job, error: Exception, shared: Problem) -> Report:

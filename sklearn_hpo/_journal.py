@@ -154,6 +154,7 @@ class Journal:
             "start": report.start,
             "end": report.end,
             "reached": report.reached,
+            "saved": report.saved,
             "result": {name: to_json(v) for name, v in report.result.items()},
         }
         end = self._file.tell()
@@ -237,6 +238,7 @@ class Journal:
             line["start"],
             line["end"],
             reached=line["reached"],
+            saved=line.get("saved", 0.0),
         )
         row = [math.nan if x is None else x for x in line["row"]]
         self.proposals.setdefault(

@@ -62,8 +62,8 @@ class Evaluation:
 
     @property
     def fit_seconds(self) -> float:
-        """Mean seconds of a fit."""
-        times = [report.result["fit_time"] for report in self.reports.values()]
+        """Mean seconds of a fit that shares nothing."""
+        times = [r.result["fit_time"] + r.saved for r in self.reports.values()]
         return sum(times) / len(times)
 
     @property

@@ -91,6 +91,8 @@ class Report:
         The amount of the resource after which training ended by itself, if it did.
     lost : bool
         Whether the worker died of it.
+    saved : float
+        Seconds that the fit was spared, as others had fitted its transformers.
     """
 
     trial: int
@@ -102,3 +104,4 @@ class Report:
     model: Any = field(default=None, compare=False)
     reached: float | None = None
     lost: bool = False
+    saved: float = 0.0

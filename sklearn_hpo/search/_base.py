@@ -23,6 +23,7 @@ from sklearn_hpo._limits import CAN_MEASURE_MEMORY, Limits
 from sklearn_hpo._models import Models
 from sklearn_hpo._records import Rules
 from sklearn_hpo._resources import Data, Resource
+from sklearn_hpo._sharing import Sharing
 from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
     FitEvents,
@@ -45,6 +46,7 @@ from sklearn_hpo._sklearn_compat import (
 from sklearn_hpo._study import Study
 from sklearn_hpo.search._checkpoint import open_checkpoint
 from sklearn_hpo.search._history import history, mean_score
+from sklearn_hpo.search._objectives import TIMES
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
 from sklearn_hpo.space import SearchSpace
@@ -71,6 +73,7 @@ class SearchCV(BaseSearchCV):
         "checkpoint": [str, Path, None],
         "fit_timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "fit_memory": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "share_transformers": ["boolean"],
     }
 
     @abstractmethod
@@ -153,8 +156,17 @@ class SearchCV(BaseSearchCV):
             verbose=self.verbose,
             resource=resource,
             limits=Limits(self.fit_timeout, self.fit_memory),
+            sharing=Sharing() if self._shares() else None,
         )
         return problem, space, scheduler
+
+    def _shares(self):
+        """Whether candidates may share transformers without a change of the result."""
+        goals = getattr(self, "objectives", None) or ()
+        by_time = callable(self.refit) or not TIMES.keys().isdisjoint(goals)
+        # what is kept would count as memory of the fit that keeps it
+        limited = self.fit_memory is not None
+        return self.share_transformers and not (by_time or limited)
 
     def _split(self, X, y, split_params):
         """Draw the folds, once for all candidates."""
@@ -212,6 +224,8 @@ class SearchCV(BaseSearchCV):
                 announce=self._announce if self.verbose > 0 else None,
             )
             study.run(executor)
+        if problem.sharing is not None:
+            problem.sharing.clear()
         return study
 
     @contextmanager

@@ -170,6 +170,13 @@ class EvolutionarySearchCV(SearchCV):
     fit_memory : int or None, default=None
         Bytes by which the memory of a worker process may grow during a fit. As
         `fit_timeout`, on Linux.
+    share_transformers : bool, default=True
+        Whether candidates whose transformers have equal parameters share them, fitted
+        once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
+        stay the same to the last bit: only transformers of scikit-learn are shared,
+        and none that draws random numbers without a seed. ``fit_time`` in
+        ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
+        callable or `objectives` holds a time, nor with `fit_memory`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -330,6 +337,7 @@ class EvolutionarySearchCV(SearchCV):
         checkpoint=None,
         fit_timeout=None,
         fit_memory=None,
+        share_transformers=True,
         n_iter_no_change=None,
         tol=0.0,
     ):
@@ -361,6 +369,7 @@ class EvolutionarySearchCV(SearchCV):
         self.checkpoint = checkpoint
         self.fit_timeout = fit_timeout
         self.fit_memory = fit_memory
+        self.share_transformers = share_transformers
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 

@@ -164,6 +164,13 @@ class HyperbandSearchCV(SearchCV):
     fit_memory : int or None, default=None
         Bytes by which the memory of a worker process may grow during a fit. As
         `fit_timeout`, on Linux.
+    share_transformers : bool, default=True
+        Whether candidates whose transformers have equal parameters share them, fitted
+        once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
+        stay the same to the last bit: only transformers of scikit-learn are shared,
+        and none that draws random numbers without a seed. ``fit_time`` in
+        ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
+        callable, nor with `fit_memory`.
     model_dir : str, Path or None, default=None
         Folder in which fitted models wait until their candidate goes on. None keeps
         them in memory, or, with worker processes, in a temporary folder. A model is
@@ -327,6 +334,7 @@ class HyperbandSearchCV(SearchCV):
         checkpoint=None,
         fit_timeout=None,
         fit_memory=None,
+        share_transformers=True,
         model_dir=None,
     ):
         super().__init__(
@@ -358,6 +366,7 @@ class HyperbandSearchCV(SearchCV):
         self.checkpoint = checkpoint
         self.fit_timeout = fit_timeout
         self.fit_memory = fit_memory
+        self.share_transformers = share_transformers
         self.model_dir = model_dir
 
     def plan(self, X, y=None, **params):
