@@ -4,7 +4,6 @@ import time
 import warnings
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -107,7 +106,7 @@ class _Fits:
         def run(transformer: Any) -> Any:
             return self._function(transformer, X, y, **arguments)
 
-        self._extend(transformer, arguments["params"])
+        self._extend(transformer, arguments)
         if self._chain is None:
             return run(transformer)
         entry = self._sharing.find(self._chain)
@@ -117,22 +116,29 @@ class _Fits:
             return run(transformer)
         self._loan.saved += entry.seconds
         out, fitted = entry.load()
-        # messages and callbacks of the pipeline are part of what the function does
-        run(_Fitted(out))
+        if "callback_ctx" in arguments:  # scikit-learn >= 1.9
+            self._announce(arguments["callback_ctx"], arguments["caller"], X, out, y)
         for note in entry.notes:
             warnings.warn_explicit(*note)
         return out, fitted
 
-    def _extend(self, transformer: Any, params: Any) -> None:
+    def _extend(self, transformer: Any, arguments: dict[str, Any]) -> None:
         """Add a transformer to the chain, or end the chain."""
-        listens = self._heard and hasattr(transformer, "set_callbacks")
-        if self._chain is None or listens or any(dict(params or {}).values()):
+        heard = self._heard and hasattr(transformer, "set_callbacks")
+        prints = arguments["message"] is not None
+        routed = any(dict(arguments["params"] or {}).values())
+        if self._chain is None or heard or prints or routed:
             self._chain = None
             return
         try:
             self._chain = (self._chain, key_of(transformer))
         except (Doubt, RecursionError):
             self._chain = None
+
+    def _announce(self, context: Any, caller: Any, X: Any, out: Any, y: Any) -> None:
+        """Tell callbacks of the pipeline what a fit would tell them."""
+        context.call_on_fit_task_begin(estimator=caller, X=X, y=y)
+        context.call_on_fit_task_end(estimator=caller, X=out, y=y)
 
     def _fit(self, run: Callable[[Any], Any], transformer: Any, X: Any) -> Any:
         """Fit a transformer, and keep it if nothing was random."""
@@ -150,14 +156,3 @@ class _Fits:
             blob = b""  # to find it would take as long as to fit it
         self._sharing.keep(self._chain, Entry(blob, seconds, notes))
         return result
-
-
-@dataclass
-class _Fitted:
-    """Stands in for a transformer whose output is known."""
-
-    output: Any
-
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Return the output."""
-        return self.output
