@@ -56,6 +56,15 @@ class Layout:
         """Whether all columns are numeric and always active."""
         return not (self.categorical.any() or self.conditional.any())
 
+    @cached_property
+    def _categories(self) -> Index:
+        return np.flatnonzero(self.categorical)
+
+    @cached_property
+    def _optional(self) -> Index:
+        """Return the numeric columns that may be inactive."""
+        return np.flatnonzero(self.conditional & ~self.categorical)
+
     def embed(self, rows: Array) -> tuple[Array, Array, Array]:
         """Return position, presence and category of every entry, free of NaN.
 
@@ -73,13 +82,16 @@ class Layout:
         category : ndarray of shape (n, n_categorical)
             The coordinate of categorical columns, -1 where inactive.
         """
+        position = rows - 0.5
         if self.plain:
-            return rows - 0.5, rows[:, :0], rows[:, :0]
-        active = ~np.isnan(rows)
-        numeric = active & ~self.categorical
-        position = np.where(numeric, rows - 0.5, 0.0)
-        presence = 0.5 * active[:, self.conditional & ~self.categorical]
-        category = np.where(active, rows, -1.0)[:, self.categorical]
+            return position, rows[:, :0], rows[:, :0]
+        presence, category = rows[:, :0], rows[:, self._categories]
+        position[:, self._categories] = 0.0
+        if self.conditional.any():
+            active = ~np.isnan(rows)
+            position[~active] = 0.0
+            presence = 0.5 * active[:, self._optional]
+            category[np.isnan(category)] = -1.0
         return position, presence, category
 
     def distances(self, rows: Array, i: Index, j: Index) -> Array:

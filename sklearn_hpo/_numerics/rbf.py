@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 # more terms than there are rows (the categories of a column always add up to 1).
 SMOOTHING = 1e-6
 TAIL_RIDGE = 1e-6
+KEY_STEP = 3.0  # above the range of categories: -1, and 0 to 1
 
 
 class CubicRBF:
@@ -44,17 +45,16 @@ class CubicRBF:
 
     def __init__(self, rows: Array, y: Array, layout: Layout, others: Array) -> None:
         self._layout = layout
-        known = np.concatenate([rows, others])
+        known = layout.embed(np.concatenate([rows, others]) if len(others) else rows)
         # Levels that no known row has differ from all of them, and need no coordinate.
-        category = layout.embed(known)[2]
-        pairs = [
-            (j, v) for j, column in enumerate(category.T) for v in np.unique(column)
-        ]
-        self._level_column = np.array([j for j, _ in pairs], dtype=int)
-        self._level = np.array([v for _, v in pairs])
-        z = self._coordinates(known)
+        level = np.sort(_keyed(known[2]), axis=None)
+        self._level = level[np.diff(level, prepend=-np.inf) > 0.0]
+        self._level_column = (self._level // KEY_STEP).astype(int)
+        z = self._coordinates(*known)
         # One product gives squared distances: |z|^2 + |z'|^2 - 2 z z'.
-        self._left = np.column_stack([-2.0 * z[:, :-2], z[:, -1], z[:, -2]])
+        self._left = np.empty(z.shape)
+        np.multiply(z[:, :-2], -2.0, out=self._left[:, :-2])
+        self._left[:, -2:] = z[:, :-3:-1]
         n, e = len(rows), z.shape[1] - 2
         z = z[:n]
         A = np.zeros((n + 1 + e, n + 1 + e), order="F")
@@ -62,14 +62,14 @@ class CubicRBF:
         A[:n, n] = A[n, :n] = 1.0
         A[:n, n + 1 :] = z[:, :-2]
         A[n + 1 :, :n] = z[:, :-2].T
-        flat = A.reshape(-1, order="F")
-        flat[:: n + 2 + e] = np.repeat([SMOOTHING, -TAIL_RIDGE], [n, 1 + e])
-        _, _, solution, _ = lapack.dgesv(
-            A, np.append(y, np.zeros(1 + e)), overwrite_a=1, overwrite_b=1
-        )
-        self._c, constant, slope = np.split(solution, [n, n + 1])
+        diagonal = A.reshape(-1, order="F")[:: n + 2 + e]
+        diagonal[:n], diagonal[n:] = SMOOTHING, -TAIL_RIDGE
+        right = np.zeros(n + 1 + e)
+        right[:n] = y
+        _, _, solution, _ = lapack.dgesv(A, right, overwrite_a=1, overwrite_b=1)
+        self._c = solution[:n]
         # Of coordinates, squared norm and one.
-        self._tail = np.concatenate([slope, [0.0], constant])
+        self._tail = np.concatenate([solution[n + 1 :], [0.0], solution[n : n + 1]])
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Return the values of the interpolant and the distances from known rows.
@@ -86,22 +86,29 @@ class CubicRBF:
         distance : ndarray of shape (m,)
             To the nearest row that is observed or among the others.
         """
-        z = self._coordinates(rows)
+        z = self._coordinates(*self._layout.embed(rows))
         cubes, distance = _cubes(self._left, z)
         return self._c @ cubes[: len(self._c)] + z @ self._tail, distance
 
-    def _coordinates(self, rows: Array) -> Array:
+    def _coordinates(self, position: Array, presence: Array, category: Array) -> Array:
         """Return Euclidean coordinates, squared norms and ones, (m, e + 2)."""
-        position, presence, category = self._layout.embed(rows)
-        one_hot = category[:, self._level_column] == self._level
-        n_numeric = position.shape[1] + presence.shape[1]
-        out = np.ones((len(rows), n_numeric + len(self._level) + 2))
-        z = np.concatenate(
-            [position, presence, np.sqrt(0.5) * one_hot], axis=1, out=out[:, :-2]
-        )
+        d = position.shape[1]
+        n_numeric = d + presence.shape[1]
+        z = np.ones((len(position), n_numeric + len(self._level) + 2))
+        z[:, :d] = position
+        z[:, d:n_numeric] = presence
+        if len(self._level):
+            one_hot = _keyed(category)[:, self._level_column] == self._level
+            np.multiply(one_hot, np.sqrt(0.5), out=z[:, n_numeric:-2])
         numeric = z[:, :n_numeric]
-        out[:, -2] = np.einsum("ij,ij->i", numeric, numeric) + 0.5 * category.shape[1]
-        return out
+        z[:, -2] = np.einsum("ij,ij->i", numeric, numeric) + 0.5 * category.shape[1]
+        return z
+
+
+def _keyed(category: Array) -> Array:
+    """Return categories as numbers that differ between columns: [3 j, 3 (j + 1))."""
+    keys: Array = category + (1.0 + KEY_STEP * np.arange(category.shape[1]))
+    return keys
 
 
 def _cubes(left: Array, z: Array) -> tuple[Array, Array]:

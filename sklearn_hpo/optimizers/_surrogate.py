@@ -155,7 +155,9 @@ class SurrogateOptimizer(Optimizer):
 
     def _propose(self, pending: Rows) -> Rows:
         rng = self.trial_rng(len(pending))
-        taken = {row.tobytes() for row in np.vstack([self.rows, pending])}
+        taken = self._distinct
+        if len(pending):
+            taken = taken.union(row.tobytes() for row in pending)
         if self._is_past_design(len(pending)):
             return self.choose(pending, taken, rng)
         number = len(self.rows) + len(pending)
