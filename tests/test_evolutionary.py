@@ -69,7 +69,7 @@ def run(breeder, space, n, losses_of=toy_loss, seed=0, n_pending=0, **settings):
     return optimizer
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "lshade"])
 @pytest.mark.parametrize("surrogate", ["rbf", None])
 def test_finds_the_best_choice_and_comes_near_the_best_number(algorithm, surrogate):
     found = [
@@ -87,7 +87,7 @@ def test_finds_the_best_choice_and_comes_near_the_best_number(algorithm, surroga
 
 @pytest.mark.parametrize(
     ("backend", "algorithm"),
-    [("loky", "de"), *(("threading", a) for a in [*ALGORITHMS, "cmaes"])],
+    [("loky", "de"), *(("threading", a) for a in [*ALGORITHMS, "cmaes", "lshade"])],
 )
 def test_same_result_for_any_number_of_workers(backend, algorithm):
     settings = {"algorithm": algorithm, "max_concurrent": 3, "n_iter": 20}
@@ -167,6 +167,7 @@ def test_ends_when_nothing_changes():
         ({"algorithm": "ga", "mutation": 1.5}, "must be at most 1"),
         ({"algorithm": "regularized", "crossover": 0.5}, "no use for crossover"),
         ({"algorithm": "cmaes", "mutation": 0.5}, "no use for crossover"),
+        ({"algorithm": "lshade", "crossover": 0.5}, "no use for crossover"),
         ({"algorithm": "cuckoo"}, "algorithm"),
         ({"population_size": 3}, "population_size"),
         ({"mutation": 2.5}, "mutation"),

@@ -11,6 +11,7 @@ from sklearn_hpo.optimizers import (
     DifferentialBreeder,
     EvolutionaryOptimizer,
     GeneticBreeder,
+    LShadeOptimizer,
     RandomOptimizer,
     RBFOptimizer,
     RegularizedBreeder,
@@ -82,6 +83,12 @@ class TestEvolutionaryOptimizer(OptimizerContract):
         breeder = {b.name: b for b in breeders}[request.param.removeprefix("plain ")]
         surrogate = None if "plain" in request.param else "rbf"
         return lambda: EvolutionaryOptimizer(20, breeder, 4, surrogate)
+
+
+class TestLShadeOptimizer(OptimizerContract):
+    @pytest.fixture(params=["rbf", None])
+    def make(self, request):
+        return lambda: LShadeOptimizer(20, 5, request.param)
 
 
 class TestCMAESOptimizer(OptimizerContract):

@@ -187,7 +187,7 @@ def resample(
 
 
 def pairs(
-    n: int, m: int, without: int, rng: np.random.Generator
+    n: int, m: int, without: int, rng: np.random.Generator, n_extra: int = 0
 ) -> tuple[Index, Index]:
     """Draw pairs of distinct members of a population, none of them a given one.
 
@@ -201,12 +201,15 @@ def pairs(
         The member to leave out.
     rng : numpy.random.Generator
         Source of randomness.
+    n_extra : int, default=0
+        How many may be second beside the population, as the archive of [2]_ may.
 
     Returns
     -------
     first, second : ndarray of shape (m,), int
-        Places in the population.
+        Places in the population; from n on, the extra ones.
     """
     first = rng.integers(n - 1, size=m)
-    second = (first + 1 + rng.integers(n - 2, size=m)) % (n - 1)
+    n_others = n + n_extra - 1
+    second = (first + 1 + rng.integers(n_others - 1, size=m)) % n_others
     return first + (first >= without), second + (second >= without)

@@ -13,6 +13,7 @@ from sklearn_hpo.optimizers._forest import ForestOptimizer
 from sklearn_hpo.optimizers._random import RandomOptimizer, SobolOptimizer
 from sklearn_hpo.optimizers._rbf import RBFOptimizer
 from sklearn_hpo.optimizers._rungs import RungOptimizer
+from sklearn_hpo.optimizers._shade import LShadeOptimizer
 from sklearn_hpo.optimizers._team import TeamOptimizer
 from sklearn_hpo.optimizers._tpe import TPEOptimizer
 
@@ -23,6 +24,7 @@ __all__ = [
     "EvolutionaryOptimizer",
     "ForestOptimizer",
     "GeneticBreeder",
+    "LShadeOptimizer",
     "Optimizer",
     "RBFOptimizer",
     "RandomOptimizer",

@@ -160,20 +160,9 @@ class DifferentialBreeder(Breeder):
             rank[::2] = rng.integers(n_leaders, size=len(rank[::2]))
             pull[::2] = scale[::2]
         leader = rows[order[rank]]
-        parent = np.broadcast_to(rows[parents.target], leader.shape)
         difference = rows[first] - rows[second]
-        if parents.plain:
-            mutant = differential(parent, leader, pull, difference, scale)
-            return binomial(parent, halfway_inside(mutant, parent), rate, rng)
-        donor = np.where(rng.random((m, 1)) < 0.5, leader, rows[first])
-        donor = _filled(donor, rng.random(donor.shape))
-        parent = _filled(parent, donor)
-        leader = _filled(leader, parent)
-        mutant = differential(parent, leader, pull, difference, scale)
-        mutant = halfway_inside(mutant, parent)
-        mutant = np.where(parents.categorical, donor, mutant)
-        child = binomial(parent, mutant, rate, rng)
-        return resample(child, parents.categorical, 1.0 / child.shape[1], rng)
+        rates = pull, scale, rate
+        return step(parents, leader, rows[first], difference, rates, rng)
 
 
 @dataclass(frozen=True)
@@ -286,6 +275,51 @@ class RegularizedBreeder(Breeder):
         moved = polynomial(child, AGING_INDEX, mutated, rng)
         drawn = (mutated > 0.0) & parents.categorical
         return np.where(drawn, rng.random(parent.shape), moved)
+
+
+def step(
+    parents: Parents,
+    leader: Rows,
+    other: Rows,
+    difference: Rows,
+    rates: tuple[Rows, Rows, Rows | float],
+    rng: np.random.Generator,
+) -> Rows:
+    """Return children of differential evolution, also in mixed spaces.
+
+    Parameters
+    ----------
+    parents : Parents
+        The population.
+    leader, other : ndarray of shape (m, d)
+        Members to step towards, and others whose categories may be inherited.
+    difference : ndarray of shape (m, d)
+        Of two rows; NaN where either is inactive.
+    rates : tuple of three ndarray of shape (m, 1)
+        Share of the way to the leader, factor of the difference, and probability of
+        inheriting from the mutant.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    points : ndarray of shape (m, d)
+        In the unit cube, not snapped.
+    """
+    pull, scale, rate = rates
+    parent = parents.rows[parents.target]
+    if parents.plain:
+        mutant = differential(parent, leader, pull, difference, scale)
+        return binomial(parent, halfway_inside(mutant, parent), rate, rng)
+    donor = np.where(rng.random((len(leader), 1)) < 0.5, leader, other)
+    donor = _filled(donor, rng.random(donor.shape))
+    parent = _filled(parent, donor)
+    leader = _filled(leader, parent)
+    mutant = differential(parent, leader, pull, difference, scale)
+    mutant = halfway_inside(mutant, parent)
+    mutant = np.where(parents.categorical, donor, mutant)
+    child = binomial(parent, mutant, rate, rng)
+    return resample(child, parents.categorical, 1.0 / child.shape[1], rng)
 
 
 def _filled(rows: Rows, source: Rows) -> Rows:

@@ -171,7 +171,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         """
         number = len(self.rows) + len(pending)
         places = self._population.members
-        place = number % len(places)
+        place = self._place(number)
         members = places[places >= 0]
         free = np.empty((0, self.space.n_columns))
         if places[place] >= 0 and len(members) >= MIN_PARENTS:
@@ -189,6 +189,10 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         best: Rows = free[np.argmin(score)]
         return best
 
+    def _place(self, number: int) -> int:
+        """Return the place for which a row competes."""
+        return number % len(self._population.members)
+
     def _children(
         self, members: NDArray[np.intp], target: int, rng: np.random.Generator
     ) -> Rows:
@@ -199,9 +203,11 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             categorical=self.layout.categorical,
             plain=self.layout.plain,
         )
-        screened = self.surrogate is not None
-        m = N_CHILDREN if screened else N_UNSCREENED
-        return self.space.from_unit(self.breeder.breed(parents, m, screened, rng))
+        m = N_UNSCREENED if self.surrogate is None else N_CHILDREN
+        return self.space.from_unit(self._breed(parents, m, rng))
+
+    def _breed(self, parents: Parents, m: int, rng: np.random.Generator) -> Rows:
+        return self.breeder.breed(parents, m, self.surrogate is not None, rng)
 
     def _model(self, pending: Rows, losses: NDArray[np.float64]) -> CubicRBF:
         """Return the interpolant of the best and of the last rows."""

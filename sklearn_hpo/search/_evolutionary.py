@@ -12,6 +12,7 @@ from sklearn_hpo.optimizers import (
     DifferentialBreeder,
     EvolutionaryOptimizer,
     GeneticBreeder,
+    LShadeOptimizer,
     RegularizedBreeder,
 )
 from sklearn_hpo.schedulers import FullBudget
@@ -54,7 +55,8 @@ class EvolutionarySearchCV(SearchCV):
         scale. Of a list of dicts, each candidate uses one dict.
     n_iter : int, default=100
         Number of candidates.
-    algorithm : {"auto", "de", "ga", "cmaes", "nsga2", "regularized"}, default="auto"
+    algorithm : {"auto", "de", "lshade", "ga", "cmaes", "nsga2", "regularized"}, \
+            default="auto"
         How candidates breed:
 
         - ``"auto"``: differential evolution; but covariance matrix adaptation from 1000
@@ -64,6 +66,10 @@ class EvolutionarySearchCV(SearchCV):
           members; half of the children that a surrogate screens are drawn to one of
           the best members only in part [5]_. With `objectives`, members rank as in
           NSGA-II;
+        - ``"lshade"``: differential evolution that learns CR and F from the children
+          that beat their parents, and whose population shrinks linearly to 4 members
+          by the end of `n_iter` [9]_. Without a surrogate it is ahead of ``"de"``
+          after some hundred candidates, not before;
         - ``"ga"``: a genetic algorithm [2]_ with tournaments of three, simulated binary
           crossover and polynomial mutation of numbers, uniform crossover and new draws
           of choices;
@@ -81,7 +87,8 @@ class EvolutionarySearchCV(SearchCV):
         Number of members, at least 4. They begin with a space-filling design (the
         centre of the space and Sobol points, shifted at random). ``"auto"`` is the
         square root of `n_iter`, but 8 at least and 24 at most. After 3 times as many
-        candidates without a better score, the worse half makes room for new draws.
+        candidates without a better score, the worse half makes room for new draws;
+        with ``"lshade"``, where this is the number at first, it does not.
         With ``"cmaes"`` it is the number of candidates that it learns from at a time,
         by default 4 and 3 times the logarithm of the number of parameters. With
         `objectives` it is by default a sixth of `n_iter`, but 8 at least and 24 at
@@ -264,6 +271,8 @@ class EvolutionarySearchCV(SearchCV):
     .. [8] J. Knowles, "ParEGO: a hybrid algorithm with on-line landscape approximation
        for expensive multiobjective optimization problems", IEEE Transactions on
        Evolutionary Computation 10, 2006.
+    .. [9] R. Tanabe and A. S. Fukunaga, "Improving the search performance of SHADE
+       using linear population size reduction", CEC 2014.
 
     Examples
     --------
@@ -288,7 +297,7 @@ class EvolutionarySearchCV(SearchCV):
         **SearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
         "algorithm": [
-            StrOptions({"auto", "de", "ga", "cmaes", "nsga2", "regularized"})
+            StrOptions({"auto", "de", "lshade", "ga", "cmaes", "nsga2", "regularized"})
         ],
         "population_size": [
             StrOptions({"auto"}),
@@ -374,7 +383,7 @@ class EvolutionarySearchCV(SearchCV):
         self.tol = tol
 
     def _make_optimizer(self, n_trials):
-        if self.algorithm in ("cmaes", "regularized") and not (
+        if self.algorithm in ("lshade", "cmaes", "regularized") and not (
             self.crossover == self.mutation == "auto"
         ):
             raise ValueError(
@@ -386,6 +395,8 @@ class EvolutionarySearchCV(SearchCV):
             return CMAESOptimizer(self.n_iter, self.population_size)
         if self.algorithm == "auto" and self._suits_adaptation(n_trials):
             return CMAESOptimizer(self.n_iter, self.population_size)
+        if self.algorithm == "lshade":
+            return LShadeOptimizer(self.n_iter, self.population_size, self.surrogate)
         return EvolutionaryOptimizer(
             self.n_iter,
             self._make_breeder(),

@@ -1,0 +1,194 @@
+"""L-SHADE against the equations of its paper, and beside plain evolution."""
+
+import numpy as np
+import pytest
+from contracts import SPACES, toy_loss
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import cauchy, uniform
+
+from sklearn_hpo._numerics.success import (
+    SLOTS,
+    SuccessHistory,
+    lehmer_mean,
+    linear_size,
+)
+from sklearn_hpo.optimizers import (
+    DifferentialBreeder,
+    EvolutionaryOptimizer,
+    LShadeOptimizer,
+)
+from sklearn_hpo.optimizers._shade import ARCHIVE, LEAST, ShrinkingPopulation
+from sklearn_hpo.space import SearchSpace
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def sphere(rows):
+    return ((rows - 0.4) ** 2).sum(axis=1)
+
+
+def rosenbrock(rows):
+    x = 4.0 * rows - 2.0
+    steep = 100.0 * (x[:, 1:] - x[:, :-1] ** 2) ** 2
+    return (steep + (1.0 - x[:, :-1]) ** 2).sum(axis=1)
+
+
+def run(optimizer, space, n, losses_of, seed=0, n_pending=0):
+    """Evaluate n proposals, each told when `n_pending` later ones are out."""
+    optimizer.start(space, seed)
+    pending = np.empty((0, space.n_columns))
+    while len(optimizer.losses) < n:
+        pending = np.vstack([pending, optimizer.ask(1, pending)])
+        if len(pending) > n_pending:
+            optimizer.tell(pending[:1], losses_of(pending[:1]), np.ones(1))
+            pending = pending[1:]
+    return optimizer
+
+
+@given(SEEDS, st.integers(1, 20))
+def test_history_learns_weighted_lehmer_means_in_turn(seed, n):
+    rng = np.random.default_rng(seed)
+    history = SuccessHistory()
+    expected = np.full((2, SLOTS), 0.5)
+    for generation in range(SLOTS + 2):
+        children = rng.uniform(0.01, 1.0, (2, n))
+        gains = rng.exponential(size=n) + 1e-9
+        history.learn(*children, gains)
+        # equations 7 to 9 of SHADE (Tanabe & Fukunaga 2013), used by L-SHADE for both
+        weights = [gain / sum(gains) for gain in gains]
+        for values, slots in zip(children, expected, strict=True):
+            squares = sum(w * x * x for w, x in zip(weights, values, strict=True))
+            firsts = sum(w * x for w, x in zip(weights, values, strict=True))
+            slots[generation % SLOTS] = squares / firsts
+        assert_allclose([history.scales, history.rates], expected)
+
+
+def test_history_without_successes_stays_and_a_rate_of_zero_is_final():
+    history = SuccessHistory()
+    history.learn(*np.empty((3, 0)))
+    assert_array_equal(history.rates, 0.5)
+    for _ in range(SLOTS):
+        history.learn(np.array([0.7, 0.2]), np.zeros(2), np.ones(2))
+    history.learn(np.array([0.7]), np.array([0.9]), np.ones(1))
+    assert np.isnan(history.rates).all()
+    rng = np.random.default_rng(0)
+    assert {history.draw(rng)[1] for _ in range(20)} == {0.0}
+
+
+@pytest.mark.parametrize("gain", [1e-300, 1e308, np.inf])
+def test_gains_of_any_size_are_weights(gain):
+    history = SuccessHistory()
+    history.learn(np.array([0.2, 0.4]), np.array([0.2, 0.4]), np.full(2, gain))
+    assert history.scales[0] == history.rates[0] == pytest.approx(0.2 / 0.6)
+    assert lehmer_mean(np.zeros(2), np.ones(2)) == 0.0
+
+
+def test_draws_are_about_the_slots():
+    history = SuccessHistory()
+    history.learn(np.array([0.9]), np.array([0.1]), np.ones(1))
+    rng = np.random.default_rng(1)
+    scales, rates = np.array([history.draw(rng) for _ in range(30_000)]).T
+    assert ((scales > 0.0) & (scales <= 1.0)).all()
+    assert ((rates >= 0.0) & (rates <= 1.0)).all()
+    # a sixth from a normal distribution about 0.1, the rest about 0.5, of width 0.1
+    assert (rates < 0.2).mean() == pytest.approx(0.841 / 6, abs=0.01)
+    law = cauchy(history.scales, 0.1)
+    within = (law.cdf(0.6) - law.cdf(0.4)) / law.sf(0.0)
+    assert ((scales > 0.4) & (scales < 0.6)).mean() == pytest.approx(
+        within.mean(), abs=0.01
+    )
+
+
+@given(st.integers(4, 200), st.integers(1, 5000), st.floats(0.0, 2.0))
+def test_size_is_that_of_the_paper(first, n_most, done):
+    n = min(int(done * n_most), n_most)
+    exact = (4 - first) / n_most * n + first  # equation 10 of the paper
+    assert abs(linear_size(first, 4, n / n_most) - exact) <= 0.5 + 1e-9
+    assert linear_size(first, 4, 1.0) == linear_size(first, 4, 1.7) == 4
+
+
+@given(SEEDS, st.integers(4, 20), st.integers(20, 120))
+def test_population_keeps_the_best_and_shrinks(seed, size, n):
+    losses = np.random.default_rng(seed).normal(size=n)
+    population = ShrinkingPopulation(size, n, seed)
+    seen = []
+    for number in range(n):
+        place = population.place(number)
+        assert 0 <= place < len(population.members)
+        population.admit(number, losses)
+        members = population.members[population.members >= 0]
+        assert np.argmin(losses[: number + 1]) in members
+        assert len(set(members)) == len(members)
+        assert not set(members) & set(population.archive)
+        seen.append(len(population.members))
+    assert seen == sorted(seen, reverse=True)
+    assert LEAST <= seen[-1] <= max(LEAST, 1 + size // 2)
+    assert len(population.archive) <= ARCHIVE * seen[-1] + seen[-1]
+
+
+def test_credit_goes_to_the_rates_that_the_child_had(monkeypatch):
+    drawn, credited = {}, []
+    draw, learn = SuccessHistory.draw, SuccessHistory.learn
+    space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(5)})
+    optimizer = LShadeOptimizer(150, surrogate=None)
+
+    def spy(history, rng):
+        rates = draw(history, rng)
+        drawn.setdefault(rates, len(optimizer.losses))
+        return rates
+
+    def note(history, scales, rates, gains):
+        credited.extend(zip(scales.tolist(), rates.tolist(), strict=True))
+        learn(history, scales, rates, gains)
+
+    optimizer.start(space, 0)
+    asked = []
+    monkeypatch.setattr(SuccessHistory, "learn", note)
+    for _ in range(150):
+        monkeypatch.setattr(SuccessHistory, "draw", spy)
+        row = optimizer.ask(1, np.empty((0, 5)))
+        asked = list(drawn)
+        monkeypatch.setattr(SuccessHistory, "draw", draw)
+        optimizer.tell(row, sphere(row), np.ones(1))
+    assert len(credited) > 20
+    assert set(credited) <= set(asked)
+
+
+@pytest.mark.parametrize("d", [5, 10])
+def test_converges_on_a_sphere(d):
+    space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(d)})
+    n = 200 * d
+    found = [
+        run(LShadeOptimizer(n, surrogate=None), space, n, sphere, seed).losses.min()
+        for seed in range(3)
+    ]
+    assert max(found) < 1e-5
+
+
+def test_goes_further_along_a_valley_than_plain_evolution():
+    space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(5)})
+    n = 1500
+
+    def median_of(make):
+        found = [run(make(), space, n, rosenbrock, s).losses.min() for s in range(5)]
+        return np.median(found)
+
+    plain = median_of(
+        lambda: EvolutionaryOptimizer(n, DifferentialBreeder(), surrogate=None)
+    )
+    assert median_of(lambda: LShadeOptimizer(n, surrogate=None)) < plain
+
+
+@pytest.mark.parametrize("surrogate", ["rbf", None])
+@pytest.mark.parametrize("name", ["numeric", "branches"])
+def test_replay_with_pending_rows_gives_the_same_ask(surrogate, name):
+    space = SearchSpace(SPACES[name])
+    ran = run(LShadeOptimizer(60, 8, surrogate), space, 50, toy_loss, 1, n_pending=5)
+    replayed = LShadeOptimizer(60, 8, surrogate)
+    replayed.start(space, 1)
+    replayed.tell(ran.rows, ran.losses, ran.budgets)
+    pending = ran.rows[:0]
+    assert_array_equal(replayed.ask(3, pending), ran.ask(3, pending))
+    assert len(np.unique(ran.rows, axis=0)) == 50
