@@ -1,4 +1,4 @@
-"""CMA-ES against published results, and its margins against their definitions."""
+"""CMA-ES against another library, and its margins against their definitions."""
 
 import numpy as np
 import pytest
@@ -44,17 +44,17 @@ def evaluations(function, n, seed, target=1e-9, limit=10_000):
     return limit
 
 
-# Medians of the library cmaes 0.13 from such starts, 5 seeds. Hansen's tutorial and
-# Hansen & Ostermeier (2001), figures 4 to 6, have the same orders of magnitude.
+# About the medians of the package cmaes 0.13.1 over seeds 0 to 15: `CMA` with the same
+# starts and the same step size, both moved by LOW and WIDTH.
 @pytest.mark.parametrize(
     ("function", "n", "expected"),
     [
-        (sphere, 5, 800),
-        (sphere, 10, 1600),
-        (ellipsoid, 5, 1700),
+        (sphere, 5, 760),
+        (sphere, 10, 1520),
+        (ellipsoid, 5, 1590),
         (ellipsoid, 10, 4300),
-        (rosenbrock, 5, 1900),
-        (rosenbrock, 10, 5300),
+        (rosenbrock, 5, 1780),
+        (rosenbrock, 10, 5490),
     ],
 )
 def test_evaluations_are_those_of_others(function, n, expected):
