@@ -47,9 +47,11 @@ class CubicRBF:
         self._layout = layout
         known = layout.embed(np.concatenate([rows, others]) if len(others) else rows)
         # Levels that no known row has differ from all of them, and need no coordinate.
-        level = np.sort(_keyed(known[2]), axis=None)
-        self._level = level[np.diff(level, prepend=-np.inf) > 0.0]
-        self._level_column = (self._level // KEY_STEP).astype(int)
+        self._level = known[2].ravel()
+        if len(self._level):
+            keys = np.sort(_keyed(known[2]), axis=None)
+            self._level = np.append(keys[:1], keys[1:][keys[1:] > keys[:-1]])
+            self._level_column = (self._level // KEY_STEP).astype(int)
         z = self._coordinates(*known)
         # One product gives squared distances: |z|^2 + |z'|^2 - 2 z z'.
         self._left = np.empty(z.shape)
@@ -87,8 +89,9 @@ class CubicRBF:
             To the nearest row that is observed or among the others.
         """
         z = self._coordinates(*self._layout.embed(rows))
-        cubes, distance = _cubes(self._left, z)
-        return self._c @ cubes[: len(self._c)] + z @ self._tail, distance
+        cubes, distances = _cubes(self._left, z)
+        value = self._c @ cubes[: len(self._c)] + z @ self._tail
+        return value, distances.min(axis=0)
 
     def _coordinates(self, position: Array, presence: Array, category: Array) -> Array:
         """Return Euclidean coordinates, squared norms and ones, (m, e + 2)."""
@@ -112,9 +115,9 @@ def _keyed(category: Array) -> Array:
 
 
 def _cubes(left: Array, z: Array) -> tuple[Array, Array]:
-    """Return the cubed distances of all pairs (n, m), and the least of each column."""
+    """Return the cubed distances of all pairs, (n, m), and the distances."""
     cubes = left @ z.T
     np.abs(cubes, out=cubes)  # rounding errors may be negative
     r = np.sqrt(cubes)
     cubes *= r
-    return cubes, r.min(axis=0)
+    return cubes, r
