@@ -127,9 +127,10 @@ class LShadeOptimizer(EvolutionaryOptimizer):
     that shrinks linearly to 4 members. With a surrogate, which chooses among many
     children of one scale and one rate, a proposal is as by `EvolutionaryOptimizer`.
 
-    The scale and the rate of a row that is told are derived from its number, so
-    rows should be told in the order in which they were proposed; otherwise the
-    credit goes to the wrong ones, and nothing is learnt.
+    The scale and the rate of a row that is told are derived from its number and from
+    the history as it is then. So the state follows from the rows and losses alone, and
+    credit is exact if each row is told before the next is proposed. If rows are told in
+    another order than proposed, it goes to the rates of others.
 
     Parameters
     ----------

@@ -68,8 +68,8 @@ class EvolutionarySearchCV(SearchCV):
           NSGA-II;
         - ``"lshade"``: differential evolution that learns CR and F from the children
           that beat their parents, and whose population shrinks linearly to 4 members
-          by the end of `n_iter` [9]_. Without a surrogate it is ahead of ``"de"``
-          after some hundred candidates, not before;
+          by the end of `n_iter` [9]_. It pays from a thousand candidates on, without
+          a surrogate and where parameters depend on each other;
         - ``"ga"``: a genetic algorithm [2]_ with tournaments of three, simulated binary
           crossover and polynomial mutation of numbers, uniform crossover and new draws
           of choices;
