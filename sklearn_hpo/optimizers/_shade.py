@@ -52,7 +52,7 @@ class ShrinkingPopulation(Population):
     >>> for number in range(12):
     ...     population.admit(number, np.arange(12.0, 0.0, -1.0))
     >>> population.members.tolist(), population.archive
-    ([6, 7, 8, 9, 10, 11], [0, 1, 2, 3, 4, 5])
+    ([11, 8, 9, 10], [1, 2, 3, 4, 5, 7])
     """
 
     def __init__(self, size: int, n_iter: int, seed: int) -> None:
