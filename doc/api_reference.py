@@ -26,7 +26,11 @@ API_REFERENCE = [
         "names": [
             "sklearn_hpo.space.SearchSpace",
             "sklearn_hpo.space.Column",
+            "sklearn_hpo.space.Group",
             "sklearn_hpo.space.lograndint",
+            "sklearn_hpo.space.sequence",
+            "sklearn_hpo.space.subset",
+            "sklearn_hpo.space.permutation",
         ],
     },
 ]

@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -322,6 +322,11 @@ def describe(thing: Any) -> str:
         settings = [describe(a) for a in thing.args]
         settings += [f"{k}={describe(v)}" for k, v in sorted(thing.kwds.items())]
         return f"{thing.dist.name}({', '.join(settings)})"
+    if is_dataclass(thing) and not isinstance(thing, type):
+        settings = [
+            f"{f.name}={describe(getattr(thing, f.name))}" for f in fields(thing)
+        ]
+        return f"{type(thing).__name__}({', '.join(settings)})"
     if hasattr(thing, "get_params") and not isinstance(thing, type):
         return f"{_name(type(thing))}({describe(thing.get_params(deep=False))})"
     if hasattr(thing, "__qualname__"):

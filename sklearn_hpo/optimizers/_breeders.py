@@ -17,6 +17,8 @@ from sklearn_hpo._numerics.variation import (
     simulated_binary,
 )
 from sklearn_hpo.optimizers._base import Rows
+from sklearn_hpo.optimizers._inherit import inherit
+from sklearn_hpo.space import Group
 
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
@@ -51,7 +53,9 @@ class Parents:
     categorical : ndarray of shape (d,), bool
         Columns without an order.
     plain : bool
-        Whether all columns are numeric and always active.
+        Whether all columns are numeric, always active and in no group.
+    groups : tuple of Group, default=()
+        The columns that are one sequence, subset or order.
     """
 
     rows: Rows
@@ -59,6 +63,7 @@ class Parents:
     target: int
     categorical: Mask
     plain: bool
+    groups: tuple[Group, ...] = ()
 
 
 class Breeder(ABC):
@@ -215,6 +220,7 @@ class GeneticBreeder(Breeder):
             parents.rows[_tournament(parents.losses, (m, TOURNAMENT), rng)]
             for _ in range(2)
         )
+        wholes = mother, father
         father = _filled(father, _filled(mother, rng.random(mother.shape)))
         mother = _filled(mother, father)
         crossed = rng.random((m, 1)) < (CROSSED if self.rate == "auto" else self.rate)
@@ -227,7 +233,8 @@ class GeneticBreeder(Breeder):
         rate = 1.0 / child.shape[1] if self.mutation == "auto" else self.mutation
         numeric = np.where(parents.categorical, 0.0, rate)
         child = polynomial(child, MUTATION_INDEX, numeric, rng)
-        return resample(child, parents.categorical, rate, rng)
+        child = resample(child, parents.categorical, rate, rng)
+        return inherit(child, wholes, parents.groups, parents.categorical, rng)
 
 
 class RegularizedBreeder(Breeder):
@@ -274,7 +281,9 @@ class RegularizedBreeder(Breeder):
         child = _filled(parent, rng.random(parent.shape))
         moved = polynomial(child, AGING_INDEX, mutated, rng)
         drawn = (mutated > 0.0) & parents.categorical
-        return np.where(drawn, rng.random(parent.shape), moved)
+        child = np.where(drawn, rng.random(parent.shape), moved)
+        of = parents.groups, parents.categorical
+        return inherit(child, (parent, parent), *of, rng, 0.5 * mutated)
 
 
 def step(
@@ -311,6 +320,7 @@ def step(
     if parents.plain:
         mutant = differential(parent, leader, pull, difference, scale)
         return binomial(parent, halfway_inside(mutant, parent), rate, rng)
+    wholes = leader, np.broadcast_to(parent, leader.shape)
     donor = np.where(rng.random((len(leader), 1)) < 0.5, leader, other)
     donor = _filled(donor, rng.random(donor.shape))
     parent = _filled(parent, donor)
@@ -319,7 +329,8 @@ def step(
     mutant = halfway_inside(mutant, parent)
     mutant = np.where(parents.categorical, donor, mutant)
     child = binomial(parent, mutant, rate, rng)
-    return resample(child, parents.categorical, 1.0 / child.shape[1], rng)
+    child = resample(child, parents.categorical, 1.0 / child.shape[1], rng)
+    return inherit(child, wholes, parents.groups, parents.categorical, rng)
 
 
 def _filled(rows: Rows, source: Rows) -> Rows:

@@ -201,7 +201,8 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             losses=self._population.fitness(self._known),
             target=target,
             categorical=self.layout.categorical,
-            plain=self.layout.plain,
+            plain=self.layout.plain and not self.space.groups,
+            groups=self.space.groups,
         )
         m = N_UNSCREENED if self.surrogate is None else N_CHILDREN
         return self.space.from_unit(self._breed(parents, m, rng))

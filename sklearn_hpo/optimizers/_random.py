@@ -70,4 +70,4 @@ class SobolOptimizer(Optimizer):
         # `seed` is what SciPy before 1.15 calls it, and newer ones accept
         sequence = qmc.Sobol(d, scramble=True, seed=np.random.default_rng(self.seed))
         points = sequence.random_base2((start + n - 1).bit_length())
-        return self.space.from_unit(points[start : start + n])
+        return self.space.from_unit(self.space.spread(points[start : start + n]))

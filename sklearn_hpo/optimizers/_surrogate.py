@@ -56,8 +56,7 @@ class SurrogateOptimizer(Optimizer):
         """
         super().start(space, seed)
         categorical = np.array([c.kind == "categorical" for c in space.columns], bool)
-        conditional = np.logical_not(np.all(space.active, axis=0))
-        self.layout = Layout(categorical, conditional)
+        self.layout = Layout(categorical, space.conditional)
         levels = tuple(column.centres for column in space.columns)
         self.domain = Domain(space.from_unit, levels, categorical)
         self.grid: Rows | None = np.empty((1, 0))
@@ -144,7 +143,7 @@ class SurrogateOptimizer(Optimizer):
         if self.grid is not None:
             everything = rng.permutation(self.grid)
         else:
-            points = [spread(n, self.space.n_columns, rng)]
+            points = [self.space.spread(spread(n, self.space.n_columns, rng))]
             if len(self.rows):
                 order = np.argsort(self.losses, kind="stable")
                 elite = self.rows[order[:N_ELITE]]
@@ -187,7 +186,7 @@ class SurrogateOptimizer(Optimizer):
             rows = [self.space.encode(candidates[i]) for i in chosen]
             return np.array(rows).reshape(n, self.space.n_columns)
         rng = np.random.default_rng([self.seed, 2**32 - 1])
-        points = spread(n, self.space.n_columns, rng)
+        points = self.space.spread(spread(n, self.space.n_columns, rng))
         n_branches = len(self.space.active)
         n_centres = min(n_branches, (n + 1) // 2)
         points[:n_centres] = 0.5

@@ -5,8 +5,17 @@ A frozen distribution is its own warp: ``u = cdf(x)`` encodes a value and
 between rows are probabilities.
 """
 
-from sklearn_hpo.space._column import Column
+from sklearn_hpo.space._column import Column, Group
 from sklearn_hpo.space._lograndint import lograndint
 from sklearn_hpo.space._space import SearchSpace
+from sklearn_hpo.space._structures import permutation, sequence, subset
 
-__all__ = ["Column", "SearchSpace", "lograndint"]
+__all__ = [
+    "Column",
+    "Group",
+    "SearchSpace",
+    "lograndint",
+    "permutation",
+    "sequence",
+    "subset",
+]

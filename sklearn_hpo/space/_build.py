@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_hpo.space._blocks import PermutationBlock, SequenceBlock, SubsetBlock
+from sklearn_hpo.space._given import check_list, describe_distribution, is_distribution
 from sklearn_hpo.space._keys import is_real, unbox, value_key
+from sklearn_hpo.space._structures import permutation, sequence, subset
 from sklearn_hpo.space._warps import (
     GRID,
     MAX_LEVELS,
@@ -25,53 +28,6 @@ MIN_CELL = 1e-12  # narrower cells could not be told from their neighbours
 MAX_EVEN = 2**52  # cells of equal width that a float can tell apart
 MAX_MEDIAN = 10**6  # scipy sums the probabilities up to there for some distributions
 N_DRAWS = 4096  # draws that stand for a distribution without quantile function
-
-
-def check_dicts(given: Any) -> list[Mapping[str, Any]]:
-    """Return the dicts of a space as a list.
-
-    Parameters
-    ----------
-    given : dict or iterable of dict
-        Names with lists or distributions.
-
-    Returns
-    -------
-    dicts : list of dict
-        At least one.
-
-    Raises
-    ------
-    TypeError
-        If something is no dict or a name is no str.
-    ValueError
-        If there is no dict.
-    """
-    if not isinstance(given, Iterable):
-        raise TypeError(
-            "Parameter distributions should be a dict or a list, "
-            f"got: {given!r} of type {type(given).__name__}."
-        )
-    dicts = [given] if isinstance(given, Mapping) else list(given)
-    if not dicts:
-        raise ValueError(
-            "Parameter distributions should hold a dict, got an empty list."
-        )
-    for choices in dicts:
-        if not isinstance(choices, Mapping):
-            raise TypeError(f"Parameter distribution is not a dict ({choices!r}).")
-        for name in choices:
-            if not isinstance(name, str):
-                raise TypeError(
-                    f"Parameter names should be str, got {name!r} "
-                    f"of type {type(name).__name__}."
-                )
-    return dicts
-
-
-def is_distribution(given: Any) -> bool:
-    """Tell distributions from lists, as scikit-learn does."""
-    return hasattr(given, "rvs")
 
 
 def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
@@ -101,6 +57,9 @@ def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
         If it is an empty list, an array of several dimensions or a distribution
         without finite quantiles.
     """
+    if isinstance(given, sequence | subset | permutation):
+        identity, block = _block_of_structure(name, given, where)
+        return (type(given), identity), block
     if is_distribution(given):
         try:
             with np.errstate(all="ignore"):
@@ -109,10 +68,10 @@ def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(
                 f"Parameter distribution for parameter {name!r} cannot be used: "
-                f"{_describe(given)}: {error}{where}."
+                f"{describe_distribution(given)}: {error}{where}."
             ) from error
         return (type(given), type(getattr(given, "dist", None)), identity), warp
-    values = _check_list(name, given, where)
+    values = check_list(name, given, where)
     if isinstance(values, range):
         return values, Levels(values)
     return tuple(map(value_key, values)), _warp_of_list(values)
@@ -138,32 +97,18 @@ def branch_weights(dicts: list[Mapping[str, Any]]) -> Array:
     return weights
 
 
-def _check_list(name: str, given: Any, where: str) -> Sequence[Any]:
-    shape = np.shape(given) if hasattr(given, "__array__") else (0,)
-    if len(shape) != 1:
-        raise ValueError(
-            f"Parameter array for {name!r} should be one-dimensional, "
-            f"got: {given!r} with shape {shape}{where}."
-        )
-    if isinstance(given, str | bytes) or not (
-        isinstance(given, Sequence) or hasattr(given, "__array__")
-    ):
-        raise TypeError(
-            f"Parameter grid for parameter {name!r} needs to be a list or a numpy "
-            f"array, but got {given!r} (of type {type(given).__name__}) instead. "
-            "Single values need to be wrapped in a list with one element. "
-            f"A distribution needs a method rvs{where}."
-        )
-    if len(given) == 0:
-        raise ValueError(
-            f"Parameter grid for parameter {name!r} need to be a non-empty sequence, "
-            f"got: {given!r}{where}."
-        )
-    if isinstance(given, range):
-        return given
-    plain = isinstance(given, np.ndarray) and given.dtype.kind in "biufcUS"
-    values: list[Any] = given.tolist() if plain else list(given)
-    return values
+def _block_of_structure(
+    name: str, given: sequence | subset | permutation, where: str
+) -> tuple[Hashable, Warp]:
+    if isinstance(given, sequence):
+        identity, element = make_warp(name, given.element, where)
+        bounds = given.min_length, given.max_length
+        return (identity, *bounds), SequenceBlock(element, *bounds)
+    keys = tuple(map(value_key, given.items))
+    if isinstance(given, permutation):
+        return keys, PermutationBlock(given.items)
+    low, high = given.min_size, given.max_size or len(given.items)
+    return (keys, low, high), SubsetBlock(given.items, low, high)
 
 
 def _warp_of_list(values: Iterable[Any]) -> Warp:
@@ -277,10 +222,3 @@ def _check_finite(x: Array) -> None:
             "NaN or infinite quantiles; bounds should be finite and in order, "
             "and scales positive"
         )
-
-
-def _describe(dist: Any) -> str:
-    if not hasattr(dist, "kwds"):
-        return repr(dist)
-    arguments = [*map(repr, dist.args), *(f"{k}={v!r}" for k, v in dist.kwds.items())]
-    return f"{dist.dist.name}({', '.join(arguments)})"

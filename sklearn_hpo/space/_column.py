@@ -14,7 +14,9 @@ class Column:
     Parameters
     ----------
     name : str
-        The parameter, or "" for the column that tells the branch.
+        The parameter, or "" for the column that tells the branch. The columns of a
+        sequence `x` are "len(x)", "x[0]", "x[1]", ..., those of a subset "item in x",
+        those of a permutation "x.index(item)".
     kind : {"continuous", "ordered", "categorical"}
         What distances between coordinates mean.
     n_levels : int
@@ -35,6 +37,35 @@ class Column:
     kind: str
     n_levels: int
     centres: Array | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The columns of one sequence, subset or permutation of a :class:`SearchSpace`.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    kind : {"sequence", "subset", "permutation"}
+        What they stand for. If `low` is less than `high`, the first column of a
+        sequence is its length; as many columns for each of the `high` entries follow.
+    columns : slice
+        Where they are in a row.
+    low, high : int
+        Least and largest number of entries.
+
+    Examples
+    --------
+    >>> from sklearn_hpo.space import SearchSpace, subset
+    >>> SearchSpace({"keep": subset(["a", "b", "c"])}).groups
+    (Group(kind='subset', columns=slice(0, 3, None), low=1, high=3),)
+    """
+
+    kind: str
+    columns: slice
+    low: int
+    high: int
 
 
 def make_column(name: str, warp: Warp) -> Column:

@@ -1,22 +1,23 @@
 """The search space: rows in, candidates out, and the other way round."""
 
-import difflib
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import product
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_hpo.space._build import branch_weights, check_dicts, make_warp
-from sklearn_hpo.space._column import make_column
+from sklearn_hpo.space._blocks import Block
+from sklearn_hpo.space._build import branch_weights, make_warp
+from sklearn_hpo.space._column import Group, make_column
+from sklearn_hpo.space._given import check_dicts, check_names
 from sklearn_hpo.space._keys import unbox, value_key
+from sklearn_hpo.space._layout import Key, Snapper, lay_out
 from sklearn_hpo.space._warps import Array, Levels, Warp
 
 Params: TypeAlias = dict[str, Any]
-Plan: TypeAlias = list[tuple[str, int, Warp]]
+Plan: TypeAlias = list[tuple[str, int | slice, Warp]]
 
 MAX_COUNTED = 10_000  # candidates that are enumerated to count distinct ones
 
@@ -31,7 +32,10 @@ class SearchSpace:
       probability, and its coordinate is the centre of the cell: ``(i + 0.5) / K``
       for entry ``i`` of a list of ``K``;
     - with two or more dicts, column 0 tells the branch in the same way;
-    - NaN marks the columns that the branch does not use.
+    - NaN marks the columns that the branch, or the length of a sequence, does not use.
+
+    A sequence, a subset or a permutation has several columns: the length and the
+    entries; for each item whether it is in; the place of each item.
 
     Parameters of equal name and distribution share a column between branches. A
     parameter that has one value only has no column. Rows that :meth:`sample`,
@@ -60,6 +64,10 @@ class SearchSpace:
         Length of a row.
     active : ndarray of shape (n_branches, n_columns)
         Which columns each branch uses.
+    conditional : ndarray of shape (n_columns,)
+        Which columns are NaN in some rows.
+    groups : tuple of Group
+        Which columns, two or more, are one sequence, subset or permutation.
     names : tuple of str
         All parameters, sorted.
     size : float
@@ -95,7 +103,7 @@ class SearchSpace:
         self, param_distributions: Mapping[str, Any] | Iterable[Mapping[str, Any]]
     ) -> None:
         dicts = check_dicts(param_distributions)
-        self._warps: dict[tuple[str, Hashable], Warp] = {}
+        self._warps: dict[Key, Warp] = {}
         # The branches: for each name the key of its warp, shared or not.
         self._branches = [
             self._read_branch(choices, f" (dict {i} of the list)" * (len(dicts) > 1))
@@ -103,31 +111,33 @@ class SearchSpace:
         ]
         ends = np.cumsum(branch_weights(dicts))
         self._branch = Levels(range(len(dicts)), ends / ends[-1], ordered=False)
-        keys = [key for key, warp in self._warps.items() if warp.n_values > 1]
-        keys.sort(key=itemgetter(0))
-        first = int(len(dicts) > 1)
-        self._column_warps = [self._branch][:first] + [self._warps[k] for k in keys]
-        self.columns = tuple(
-            make_column(name, warp)
-            for name, warp in zip(
-                [""] * first + [name for name, _ in keys],
-                self._column_warps,
-                strict=True,
-            )
+        places, parts, owners = lay_out(
+            self._warps, self._branch if len(dicts) > 1 else None
         )
+        self.columns = tuple(make_column(part.name, part.warp) for part in parts)
         self.n_columns = len(self.columns)
         self.active = np.array(
-            [[True] * first + [k in b.values() for k in keys] for b in self._branches],
+            [[k is None or k in b.values() for k in owners] for b in self._branches],
             dtype=bool,
         )
+        conditional = np.array([part.conditional for part in parts], dtype=bool)
+        self.conditional = conditional | ~self.active.all(axis=0)
         self.names = tuple(sorted({name for name, _ in self._warps}))
-        # What decode needs: name, column (-1 for constants) and warp.
-        column_of = {key: j for j, key in enumerate(keys, first)}
+        # What decode needs: name, columns (-1 for constants) and warp.
         self._plans = [
-            [(name, column_of.get(k, -1), self._warps[k]) for name, k in b.items()]
+            [(name, places.get(k, -1), self._warps[k]) for name, k in b.items()]
             for b in self._branches
         ]
-        self._prepare_snapping()
+        self._snapper = Snapper(
+            [(0, self._branch)][: len(dicts) - 1]
+            + [(j, self._warps[k]) for k, j in places.items()],
+            [part.warp.clip for part in parts],
+        )
+        self.groups = tuple(
+            Group(warp.structure, j, warp.low, warp.high)
+            for j, warp in ((places[k], self._warps[k]) for k in places)
+            if isinstance(j, slice) and isinstance(warp, Block) and warp.width > 1
+        )
         self.size = self._count()
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
@@ -151,7 +161,27 @@ class SearchSpace:
         ndarray of shape (n, n_columns)
             Canonical rows.
         """
-        return self.from_unit(rng.random((n, self.n_columns)))
+        return self.from_unit(self.spread(rng.random((n, self.n_columns))))
+
+    def spread(self, U: ArrayLike) -> Array:
+        """Move uniform points so that their rows follow the distributions.
+
+        Subsets need that: :meth:`from_unit` takes single columns for what they are, so
+        that of uniform points most have subsets of middle size.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        U : array-like of shape (n, n_columns)
+            Points of the unit cube, drawn uniformly or well spread.
+
+        Returns
+        -------
+        ndarray of shape (n, n_columns)
+            Points for :meth:`from_unit`; `U` itself where nothing has to move.
+        """
+        return self._snapper.drawn(U)
 
     def from_unit(self, U: ArrayLike) -> Array:
         """Turn points of the unit cube into canonical rows.
@@ -171,16 +201,7 @@ class SearchSpace:
         ndarray of shape (n, n_columns)
             Canonical rows, a new array.
         """
-        rows: Array = np.array(U, dtype=float)
-        rows[np.isnan(rows)] = 0.5
-        np.clip(rows, self._low, self._high, out=rows)
-        rows += 0.0  # -0.0 becomes 0.0, so that equal rows have equal bytes
-        if len(self._even):
-            cells = np.floor(rows[:, self._even] * self._n_cells)
-            np.minimum(cells, self._n_cells - 1, out=cells)
-            rows[:, self._even] = (cells + 0.5) / self._n_cells
-        for j in self._uneven:
-            rows[:, j] = self._column_warps[j].snap(rows[:, j])
+        rows = self._snapper.snap(U)
         if len(self.active) > 1:
             rows[~self.active[self._branch.index(rows[:, 0])]] = np.nan
         return rows
@@ -325,27 +346,13 @@ class SearchSpace:
         ValueError
             Naming the parameter and the valid names most like it.
         """
-        valid = set(valid_names)
-        folded = {name.casefold(): name for name in valid}
-        for branch in self._branches:
-            for name in sorted(branch.keys() - valid):
-                parts = name.split("__")
-                parents = {"__".join(parts[:i]) for i in range(1, len(parts))}
-                if not parents & branch.keys():
-                    near = difflib.get_close_matches(name.casefold(), folded)
-                    hint = f"valid names are {sorted(valid)}."
-                    if near:
-                        names = " or ".join(repr(folded[n]) for n in near)
-                        hint = f"did you mean {names}?"
-                    raise ValueError(
-                        f"Invalid parameter {name!r} in the search space; {hint}"
-                    )
+        check_names(self._branches, set(valid_names))
 
     def _candidates(self) -> Iterator[Params]:
         seen = set()
         for plan in self._plans:
             names = [name for name, _, _ in plan]
-            for values in product(*(warp.values for _, _, warp in plan)):
+            for values in product(*(warp.listed() for _, _, warp in plan)):
                 params = dict(zip(names, values, strict=True))
                 if len(self._plans) > 1:
                     key = self.key(params)
@@ -362,24 +369,13 @@ class SearchSpace:
             return float(sum(1 for _ in self))
         return sum(sizes)
 
-    def _read_branch(
-        self, choices: Mapping[str, Any], where: str
-    ) -> dict[str, tuple[str, Hashable]]:
+    def _read_branch(self, choices: Mapping[str, Any], where: str) -> dict[str, Key]:
         branch = {}
         for name in sorted(choices):
             identity, warp = make_warp(name, choices[name], where)
             branch[name] = (name, identity)
             self._warps.setdefault(branch[name], warp)
         return branch
-
-    def _prepare_snapping(self) -> None:
-        """Group the columns for from_unit: evenly spaced ones go all at once."""
-        warps = self._column_warps
-        self._low, self._high = np.array([w.clip for w in warps]).reshape(-1, 2).T
-        even = [isinstance(w, Levels) and w.edges is None for w in warps]
-        self._even = np.flatnonzero(even)
-        self._n_cells = np.array([float(len(warps[j].values)) for j in self._even])
-        self._uneven = np.flatnonzero(np.logical_not(even)).tolist()
 
 
 def _same_types(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

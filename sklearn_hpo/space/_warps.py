@@ -3,8 +3,8 @@
 import math
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,18 @@ Array = NDArray[np.float64]
 MAX_LEVELS = 4096  # numeric levels that columns list; more are as good as continuous
 TAIL = 1e-10  # probability cut off where a support is unbounded: decode stays finite
 GRID = np.linspace(0, 1, 33)  # probabilities at which distributions are compared
+
+
+class Part(NamedTuple):
+    """A column of a parameter.
+
+    `warp` tells its kind and values; `conditional` whether it is NaN in some rows of
+    a branch that has the parameter.
+    """
+
+    name: str
+    warp: "Warp"
+    conditional: bool = False
 
 
 class Warp(ABC):
@@ -31,16 +43,33 @@ class Warp(ABC):
     centres: Array | None = None
     clip = (0.0, 1.0)
 
+    @property
+    def width(self) -> int:
+        """Number of columns: none for a constant."""
+        return int(self.n_values > 1)
+
+    def parts(self, name: str) -> list[Part]:
+        """Return the columns of a parameter."""
+        return [Part(name, self)] * self.width
+
+    def listed(self) -> Iterable[Any]:
+        """Return the distinct values, if they are finitely many."""
+        return self.values
+
+    def drawn(self, u: Array) -> Array:
+        """Move uniform coordinates so that, when snapped, they follow the law."""
+        return u
+
     def snap(self, u: Array) -> Array:
         """Move coordinates within `clip` to those of the values they decode to."""
         return u
 
     @abstractmethod
-    def decode(self, u: float) -> Any:
-        """Return the value at a coordinate."""
+    def decode(self, u: Any) -> Any:
+        """Return the value at a coordinate, or at a list of `width` of them."""
 
     @abstractmethod
-    def encode(self, value: Any) -> float:
+    def encode(self, value: Any) -> Any:
         """Return the coordinate of a value; ValueError tells which are valid."""
 
 
@@ -82,8 +111,11 @@ class Levels(Warp):
         return np.minimum(np.floor(u * len(self.values)), last).astype(np.intp)
 
     def snap(self, u: Array) -> Array:
-        """Move coordinates to the centres of their cells, which are uneven."""
-        middles: Array = self.middles[self.index(u)]
+        """Move coordinates to the centres of their cells."""
+        index = self.index(u)
+        if self.edges is None:
+            return (index + 0.5) / len(self.values)
+        middles: Array = self.middles[index]
         return middles
 
     def decode(self, u: float) -> Any:
@@ -94,14 +126,15 @@ class Levels(Warp):
 
     def encode(self, value: Any) -> float:
         """Return the centre of the cell of `value`."""
-        i = self._find(value)
+        i = self.find(value)
         if i is None:
             raise ValueError(f"one of {reprlib.repr(self.values)}")
         if self.edges is None:
             return (i + 0.5) / len(self.values)
         return float(self.middles[i])
 
-    def _find(self, value: Any) -> int | None:
+    def find(self, value: Any) -> int | None:
+        """Return the number of a value, or of an equal number, or None."""
         if isinstance(self.values, range):
             whole = is_real(value) and float(value).is_integer()
             if not whole or int(value) not in self.values:
