@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from scipy.stats import loguniform, randint, uniform
 
 from sklearn_hpo.schedulers import Continue, New
-from sklearn_hpo.space import SearchSpace
+from sklearn_hpo.space import SearchSpace, lograndint, permutation, sequence, subset
 
 SPACES = {
     "numeric": {"a": uniform(0, 1), "b": loguniform(1e-3, 1e3), "c": randint(1, 9)},
@@ -16,6 +16,12 @@ SPACES = {
         {"kernel": ["rbf"], "C": loguniform(1e-3, 1e3), "gamma": uniform(0, 1)},
         {"kernel": ["poly"], "degree": randint(2, 6)},
     ],
+    "structures": {
+        "keep": subset(["a", "b", "c", "d"], 1, 3),
+        "layers": sequence(lograndint(8, 513), 1, 3),
+        "order": permutation(range(4)),
+        "x": uniform(0, 1),
+    },
     "one column": {"a": uniform(-1, 2)},
     "one point": {"a": [1]},
     "two points": {"a": [True, False]},

@@ -95,10 +95,12 @@ class SequenceBlock(Block):
         self.element, self.low, self.high = element, low, high
         self.lengths = Levels(range(low, high + 1))
         self._step = element.width
+        self._single = not isinstance(element, Block)
         self._first = self.lengths.width
         self._width = self._first + high * self._step
-        counts = np.cumprod([1.0, *[float(element.n_values)] * high])
-        self.n_values = float(counts[low:].sum())
+        with np.errstate(over="ignore"):
+            counts = np.cumprod([1.0, *[float(element.n_values)] * high])
+            self.n_values = float(counts[low:].sum())
 
     def parts(self, name: str) -> list[Part]:
         """Return the columns; the entries beyond the least length may be inactive."""
@@ -133,7 +135,7 @@ class SequenceBlock(Block):
         """Apply the method of the element to all entries at once."""
         out = u.copy()
         if self._step:
-            shape = (-1,) if self._step == 1 else (-1, self._step)
+            shape = (-1,) if self._single else (-1, self._step)
             entries = np.ascontiguousarray(u[:, self._first :]).reshape(shape)
             out[:, self._first :] = change(entries).reshape(len(u), -1)
         return out
@@ -143,7 +145,7 @@ class SequenceBlock(Block):
         n = self.lengths.decode(u[0]) if self._first else self.low
         if not self._step:
             return (self.element.decode(0.5),) * n
-        if self._step == 1:
+        if self._single:
             return tuple(map(self.element.decode, u[self._first : self._first + n]))
         starts = range(self._first, self._first + n * self._step, self._step)
         return tuple(self.element.decode(u[j : j + self._step]) for j in starts)
