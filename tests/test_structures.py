@@ -322,7 +322,7 @@ def test_columns_are_named_like_expressions():
             "h": sequence([8, 16], 1, 2),
             "k": subset(["u", "v"]),
             "o": permutation([5, 6]),
-            "n": sequence(subset(["ab"]), 2, 2),
+            "n": sequence(subset(["a", "b"]), 2, 2),
         }
     )
     assert [c.name for c in space.columns] == [
