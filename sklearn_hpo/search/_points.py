@@ -84,9 +84,9 @@ def complete_points(points, space, estimator, seed):
                 f"points_to_evaluate[{i}] is {point!r}; a point is a dict from "
                 "parameter names to values, such as {'C': 1.0}."
             )
-        draw = np.random.default_rng([seed, i, 2]).random(space.n_columns)
+        draw = np.random.default_rng([seed, i, 2]).random((1, space.n_columns))
         try:
-            candidates.append(_complete(point, space, draw))
+            candidates.append(_complete(point, space, space.spread(draw)[0]))
         except ValueError as error:
             raise ValueError(f"points_to_evaluate[{i}]: {error}") from error
     return candidates

@@ -66,7 +66,6 @@ def draw_members(u: Array, low: int, high: int) -> Mask:
 class Block(Warp):
     """A warp of `width` coordinates, of which some may be inactive (NaN)."""
 
-    kind = "block"
     structure: str
     low: int
     high: int

@@ -1,5 +1,6 @@
 """Distributions of sequences, subsets and orders."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from sklearn_hpo.space._given import describe_distribution, is_distribution
 from sklearn_hpo.space._keys import is_real, unbox, value_key
 
 
-class _Structure:
+class _Structure(ABC):
     """Draws of a structure; a subclass says what one is."""
 
     def rvs(self, size: Any = None, random_state: Any = None) -> Any:
@@ -37,8 +38,9 @@ class _Structure:
             draws[place] = self._draw(random_state)
         return draws
 
+    @abstractmethod
     def _draw(self, rng: Any) -> Any:
-        raise NotImplementedError
+        """Return one value."""
 
 
 @dataclass(frozen=True, repr=False)
