@@ -217,7 +217,8 @@ def structures():
     finite = st.sampled_from(
         [["a", "b"], [1, 10], [5], randint(2, 5), [None, 1.5, "x"]]
     )
-    element = st.one_of(finite, st.sampled_from([uniform(0, 2), lograndint(1, 9000)]))
+    vast = [uniform(0, 2), lograndint(1, 9000), stats.norm(), stats.binom(10**6, 0.3)]
+    element = st.one_of(finite, st.sampled_from(vast))
     items = st.integers(1, 5).map(lambda n: ["abc", 1, None, 2.5, (1, 2)][:n])
     subsets = items.flatmap(
         lambda given: st.tuples(
@@ -390,7 +391,7 @@ SEARCHES = {
     **{f"bayes-{s}": (BayesSearchCV, {"surrogate": s}) for s in
        ("auto", "gp", "rbf", "forest", "tpe", "sobol", "random")},
     **{f"evolution-{a}": (EvolutionarySearchCV, {"algorithm": a}) for a in
-       ("de", "ga", "regularized", "cmaes")},
+       ("de", "lshade", "ga", "regularized", "cmaes")},
     "evolution-plain": (EvolutionarySearchCV, {"surrogate": None}),
     **{f"halving-{o}": (HyperbandSearchCV, {"optimizer": o}) for o in
        ("gp", "tpe", "random", "sobol")},
@@ -429,7 +430,7 @@ def test_a_box_around_the_best_of_many_rows_holds_candidates():
     assert len({row.tobytes() for row in np.vstack([asked, rows])}) == 1004
 
 
-@pytest.mark.parametrize("algorithm", ["de", "ga", "regularized", "cmaes"])
+@pytest.mark.parametrize("algorithm", ["de", "lshade", "ga", "regularized", "cmaes"])
 def test_evolution_finds_more_than_draws_do(algorithm):
     settings = {"n_iter": 60, "algorithm": algorithm}
     found = [
