@@ -29,6 +29,7 @@ from joblib.parallel import (
     Parallel,
 )
 
+from sklearn_hpo._clusters import WorkerKilled, WorkersDied, cluster_of
 from sklearn_hpo._limits import limit_exceeded
 from sklearn_hpo._sklearn_compat import configured
 
@@ -55,7 +56,7 @@ class SequentialExecutor:
         What all jobs share.
     """
 
-    n_workers = 1
+    n_workers = n_slots = 1
     in_caller = True
     can_end_jobs = False
     folder = None
@@ -91,9 +92,10 @@ class ParallelExecutor:
     function : callable
         Importable by its name; called in a worker as ``function(job, shared)``.
     shared : object
-        What all jobs share; local processes read it from one file, once.
+        What all jobs share; local processes read it from one file, once, and a cluster
+        gets it once.
     parallel : joblib.Parallel
-        Inside its ``with`` block.
+        Inside its ``with`` block, unless it stands for a cluster.
     n_workers : int
         Number of jobs that run side by side.
     folder : Path
@@ -120,7 +122,7 @@ class ParallelExecutor:
         folder: Path,
         lost: Callable[..., Any],
     ) -> None:
-        self.n_workers = n_workers
+        self.n_workers = self.n_slots = n_workers
         self.n_running = 0
         self._lost = partial(lost, shared=shared)
         self._tickets = count()
@@ -128,19 +130,26 @@ class ParallelExecutor:
         self._waiting: deque[_Task] = deque()
         self._suspects: deque[_Task] = deque()
         self._ready: deque[Any] = deque()
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._parallel = parallel
         self._backend = parallel._backend
-        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._call = configured(partial(_call_with_shared, function))
         self.can_end_jobs = isinstance(self._backend, LokyBackend)
+        self._curable = (BrokenExecutor,) if self.can_end_jobs else ()
         self.folder = None
-        if isinstance(self._backend, _LOCAL_PROCESSES):
+        cluster = cluster_of(self._backend)
+        self._on_cluster = cluster is not None
+        if cluster is not None:
+            self._curable = (WorkersDied,)
+            # the way is long: at each worker waits the job that is next
+            self.n_slots *= 2
+            try:
+                self._backend = cluster(self._backend, self._call, shared)
+            except TypeError as error:
+                raise TypeError(_unpicklable_part(shared)) from error
+        elif isinstance(self._backend, _LOCAL_PROCESSES):
             self.folder = folder
             shared = SharedFile.write(shared, folder)
-        elif hasattr(self._backend, "data_futures"):
-            # Dask: as its option `scatter`, so that a worker gets the data once
-            [future] = self._backend.client.scatter([shared], broadcast=True)
-            self._backend.data_futures[id(shared)] = future
-        self._call = configured(partial(_call_with_shared, function))
         self._shared = shared
         self._pickle_cache: dict[Any, Any] = {}
 
@@ -161,20 +170,27 @@ class ParallelExecutor:
             self._send(self._waiting.popleft())
 
     def _send(self, task: "_Task") -> None:
-        batch = BatchedCalls(
-            [(self._call, (task.job, self._shared), {})],
+        ticket = next(self._tickets)
+        self._in_flight[ticket] = task
+        try:
+            self._backend.submit(
+                self._packed(task.job), lambda out: self._done.put((ticket, out))
+            )
+        except self._curable as error:  # another job has killed a worker meanwhile
+            broken: Future[Any] = Future()
+            broken.set_exception(error)
+            self._done.put((ticket, broken))
+
+    def _packed(self, job: Any) -> Any:
+        if self._on_cluster:
+            # arrays of a later protocol would come back as read-only from Ray
+            return cloudpickle.dumps(job, 4)
+        return BatchedCalls(
+            [(self._call, (job, self._shared), {})],
             self._backend.get_nested_backend(),
             self._enter_folder,
             self._pickle_cache,
         )
-        ticket = next(self._tickets)
-        self._in_flight[ticket] = task
-        try:
-            self._backend.submit(batch, lambda out: self._done.put((ticket, out)))
-        except BrokenExecutor as error:  # another job has killed a worker meanwhile
-            broken: Future[Any] = Future()
-            broken.set_exception(error)
-            self._done.put((ticket, broken))
 
     def _enter_folder(self) -> None:
         # loky keeps large arrays inside a job in the folder of the Parallel that is
@@ -192,10 +208,8 @@ class ParallelExecutor:
                 continue
             try:
                 self._ready.append(self._backend.retrieve_result_callback(out)[0])
-            except BrokenExecutor as error:
-                if not self.can_end_jobs:
-                    raise
-                self._recover([task, *self._in_flight.values()], error)
+            except self._curable as error:
+                self._recover(task, error)
             except BaseException:
                 self.n_running -= 1
                 raise
@@ -203,10 +217,13 @@ class ParallelExecutor:
         self.n_running -= 1
         return self._ready.popleft()
 
-    def _recover(self, tasks: "list[_Task]", error: BrokenExecutor) -> None:
+    def _recover(self, task: "_Task", error: BrokenExecutor) -> None:
         """Start new workers, and find out which job in flight killed the old ones."""
-        self._in_flight.clear()
-        self._backend.abort_everything(ensure_ready=True)
+        tasks = [task]
+        if not self._on_cluster:  # which replaces them, and tells of each job by itself
+            tasks += self._in_flight.values()
+            self._in_flight.clear()
+            self._backend.abort_everything(ensure_ready=True)
         reasons = [limit_exceeded(task.job) for task in tasks]
         found = any(reasons)
         for task, reason in zip(tasks, reasons, strict=True):
@@ -214,7 +231,7 @@ class ParallelExecutor:
                 self._ready.append(self._lost(task.job, TimeoutError(reason)))
             elif found:
                 self._waiting.appendleft(task)
-            elif task.n_deaths and len(tasks) == 1:
+            elif isinstance(error, WorkerKilled) or (task.n_deaths and len(tasks) == 1):
                 self._ready.append(self._lost(task.job, error))
             else:
                 task.n_deaths += 1
@@ -264,9 +281,14 @@ def open_executor(
     executor : SequentialExecutor or ParallelExecutor
         With ``submit``, ``next_result``, ``n_running``, ``n_workers`` and ``abort``.
     """
-    with Parallel(n_jobs=n_jobs) as parallel:
+    parallel = Parallel(n_jobs=n_jobs)
+    cluster = cluster_of(parallel._backend)
+    # Ray starts processes in joblib's block that would lie idle; in a worker of Dask,
+    # who waits for other jobs must make room for them
+    block = parallel._backend.retrieval_context() if cluster else parallel
+    with block:
         n_workers = parallel._effective_n_jobs()
-        if n_workers == 1:
+        if n_workers == 1 and not (cluster and cluster.ignores_n_jobs):
             yield SequentialExecutor(function, shared)
             return
         folder = Path(tempfile.mkdtemp("", "sklearn_hpo_", _temp_root()))
@@ -275,14 +297,16 @@ def open_executor(
             executor = ParallelExecutor(
                 function, shared, parallel, n_workers, folder, lost
             )
-            parallel._backend.start_call()
+            if cluster is None:
+                parallel._backend.start_call()
             yield executor
         except BaseException:
             if executor is not None and executor.n_running:
                 executor.abort()
             raise
         finally:
-            parallel._backend.stop_call()
+            if cluster is None:
+                parallel._backend.stop_call()
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -201,7 +201,7 @@ class Study:
 
     def _fill(self, executor: SequentialExecutor | ParallelExecutor) -> bool:
         """Keep the workers busy; return whether any job is under way."""
-        while executor.n_running + len(self._replayed) < executor.n_workers:
+        while executor.n_running + len(self._replayed) < executor.n_slots:
             if not self._jobs and not self._schedule():
                 break
             job = self._jobs.popleft()
