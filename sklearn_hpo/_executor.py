@@ -279,7 +279,8 @@ def open_executor(
     Yields
     ------
     executor : SequentialExecutor or ParallelExecutor
-        With ``submit``, ``next_result``, ``n_running``, ``n_workers`` and ``abort``.
+        With ``submit``, ``next_result``, ``n_running``, ``n_workers``, ``abort`` and
+        ``n_slots``, the number of jobs that it likes to have at once.
     """
     parallel = Parallel(n_jobs=n_jobs)
     cluster = cluster_of(parallel._backend)

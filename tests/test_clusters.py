@@ -281,8 +281,10 @@ def test_what_cannot_be_pickled_is_named():
         search(scoring=lambda *_, lock=threading.Lock(): 0.0).fit(X, Y)  # noqa: B008
 
 
-def test_other_objects_of_the_process_are_not_mistaken():
-    # what was shared once must not stand for what has its address later
+def test_nothing_is_left_in_the_backend(cluster):
+    if cluster == "ray":
+        pytest.skip("Ray's backend changes joblib's pools for the whole process")
+    # what was shared must not stand for an object that has its address later
     for _ in range(3):
         search(n_iter=2).fit(X, Y)
         call = joblib.delayed(len)

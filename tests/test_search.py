@@ -106,18 +106,6 @@ def test_same_result_for_any_number_of_workers(backend):
             assert results(fitted.fit(X, Y)) == results(reference)
 
 
-@pytest.mark.slow
-def test_same_result_on_dask():
-    distributed = pytest.importorskip("distributed")
-    reference = search(SVC(), SVC_SPACE, max_concurrent=3).fit(X, Y)
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=False
-    )
-    with cluster, distributed.Client(cluster), joblib.parallel_config("dask"):
-        fitted = search(SVC(), SVC_SPACE, max_concurrent=3, n_jobs=-1).fit(X, Y)
-    assert results(fitted) == results(reference)
-
-
 def test_n_jobs_comes_from_the_context():
     with joblib.parallel_config("threading", n_jobs=2):
         fitted = search(Probe(seconds=0.02), n_iter=4).fit(X, Y)

@@ -35,7 +35,7 @@ class Shuffled(SequentialExecutor):
 
     def __init__(self, function, n_workers, seed):
         super().__init__(function, None)
-        self.n_workers = n_workers
+        self.n_workers = self.n_slots = n_workers
         self.rng = np.random.default_rng(seed)
 
     def next_result(self):
