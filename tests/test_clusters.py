@@ -154,8 +154,9 @@ def test_models_go_on():
 
 def test_a_fit_that_kills_its_worker_costs_its_candidate():
     points = [{"x": x} for x in (0.3, 0.95, 0.7)]
-    how = {"n_iter": 4, "cv": 2, "error_score": -9.0, "points_to_evaluate": points}
-    fitted = search(Probe(die_above=0.9), **how)
+    how = {"n_iter": 6, "error_score": -9.0, "points_to_evaluate": points}
+    halves = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
+    fitted = search(Probe(die_above=0.9), cv=halves, **how)
     with pytest.warns(FitFailedWarning, match="worker"):
         fitted.fit(X, Y)
     x = np.array([p["x"] for p in fitted.cv_results_["params"]])
