@@ -5,7 +5,6 @@ Ray's deals jobs out in turn, to busy workers too, and can't replace a dead one.
 stands here has those methods of a joblib backend that `ParallelExecutor` calls.
 """
 
-import pickle
 import warnings
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Future
@@ -183,4 +182,4 @@ def _run(job: bytes, common: tuple[Callable[..., Any], tuple[Any, int], Any]) ->
     """Run a job in a worker, with joblib's backend for what it runs in parallel."""
     call, (backend, n_jobs), shared = common
     with parallel_config(backend, n_jobs=n_jobs):
-        return call(pickle.loads(job), shared)
+        return call(job, shared)

@@ -5,19 +5,19 @@ backend by itself, through the methods that joblib asks of every backend, so tha
 choice of a candidate may depend on all results that are there.
 """
 
-import mmap
 import os
 import pickle
 import queue
 import shutil
+import signal
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Future
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,18 +31,18 @@ from joblib.parallel import (
 
 from sklearn_hpo._clusters import WorkerKilled, WorkersDied, cluster_of
 from sklearn_hpo._limits import limit_exceeded
+from sklearn_hpo._pools import SinglePools
 from sklearn_hpo._sklearn_compat import configured
-
-try:
-    from joblib.externals import cloudpickle
-except ImportError:  # joblib >= 1.6 requires it instead of carrying it
-    import cloudpickle
+from sklearn_hpo._transfer import SharedFile, check_parts, pack
 
 # Backends whose workers see the files of this machine.
 _LOCAL_PROCESSES = (LokyBackend, MultiprocessingBackend)
 
 # Seconds in which a backend has certainly taken over a job that it was given.
 _HANDOVER = 0.1
+
+# Seconds after which a wait begins anew.
+_HEED = 0.5
 
 
 class SequentialExecutor:
@@ -79,6 +79,9 @@ class SequentialExecutor:
         """Run the oldest job and return its result."""
         return self._function(self._jobs.popleft(), self._shared)
 
+    def check(self, parts: Mapping[str, Any]) -> None:
+        """Accept all: nothing is sent anywhere."""
+
     def abort(self) -> None:
         """Drop the jobs that have not run."""
         self._jobs.clear()
@@ -107,8 +110,9 @@ class ParallelExecutor:
     Notes
     -----
     A worker of loky that dies takes its pool with it. All jobs in flight are then run
-    again on a new pool, one by one, so that the one that kills is found out; it gets no
-    third chance.
+    again, and from then on each worker has a pool of its own, so that one that dies
+    costs nothing but itself. A job gets no third chance; if the system killed it, the
+    second one is alone, as it may be for want of memory.
     """
 
     in_caller = False
@@ -130,23 +134,31 @@ class ParallelExecutor:
         self._waiting: deque[_Task] = deque()
         self._suspects: deque[_Task] = deque()
         self._ready: deque[Any] = deque()
-        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._parallel = parallel
         self._backend = parallel._backend
+        self._pools: SinglePools | None = None
+        self._control = ThreadPoolExecutor(1)
+        self._end: Future[None] | None = None
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._call = configured(partial(_call_with_shared, function))
         self.can_end_jobs = isinstance(self._backend, LokyBackend)
         self._curable = (BrokenExecutor,) if self.can_end_jobs else ()
+        self._packs = not getattr(self._backend, "supports_sharedmem", False)
         self.folder = None
         cluster = cluster_of(self._backend)
         self._on_cluster = cluster is not None
+        if self._packs:
+            # all but the data, of which that would be a copy
+            parts = vars(shared).items()
+            check_parts({n: p for n, p in parts if not hasattr(p, "shape")})
         if cluster is not None:
             self._curable = (WorkersDied,)
             # the way is long: at each worker waits the job that is next
             self.n_slots *= 2
             try:
                 self._backend = cluster(self._backend, self._call, shared)
-            except TypeError as error:
-                raise TypeError(_unpicklable_part(shared)) from error
+            except TypeError:
+                check_parts(vars(shared))
+                raise
         elif isinstance(self._backend, _LOCAL_PROCESSES):
             self.folder = folder
             shared = SharedFile.write(shared, folder)
@@ -159,8 +171,24 @@ class ParallelExecutor:
         self._waiting.append(_Task(job))
         self._dispatch()
 
+    def check(self, parts: Mapping[str, Any]) -> None:
+        """Raise unless workers can get what jobs will hold.
+
+        Parameters
+        ----------
+        parts : mapping of str to object
+            By the names that the user knows.
+
+        Raises
+        ------
+        TypeError
+            If one of them can't be pickled, or can't be read again.
+        """
+        if self._packs:
+            check_parts(parts)
+
     def _dispatch(self) -> None:
-        if any(task.n_deaths for task in self._in_flight.values()):
+        if any(task.alone for task in self._in_flight.values()):
             return
         if self._suspects:
             if not self._in_flight:
@@ -170,11 +198,12 @@ class ParallelExecutor:
             self._send(self._waiting.popleft())
 
     def _send(self, task: "_Task") -> None:
+        call = self._packed(task.job)
         ticket = next(self._tickets)
         self._in_flight[ticket] = task
         try:
-            self._backend.submit(
-                self._packed(task.job), lambda out: self._done.put((ticket, out))
+            (self._pools or self._backend).submit(
+                call, lambda out: self._done.put((ticket, out))
             )
         except self._curable as error:  # another job has killed a worker meanwhile
             broken: Future[Any] = Future()
@@ -182,30 +211,25 @@ class ParallelExecutor:
             self._done.put((ticket, broken))
 
     def _packed(self, job: Any) -> Any:
+        # packed here, an error is raised here; unpacked by the job, it is the job's
+        job = pack(job) if self._packs else job
         if self._on_cluster:
-            # arrays of a later protocol would come back as read-only from Ray
-            return cloudpickle.dumps(job, 4)
+            return job
         return BatchedCalls(
             [(self._call, (job, self._shared), {})],
             self._backend.get_nested_backend(),
-            self._enter_folder,
-            self._pickle_cache,
+            pickle_cache=self._pickle_cache,
         )
-
-    def _enter_folder(self) -> None:
-        # loky keeps large arrays inside a job in the folder of the Parallel that is
-        # named here, which is then deleted with it
-        if isinstance(self._backend, LokyBackend):
-            manager = self._backend._workers._temp_folder_manager
-            manager.set_current_context(self._parallel._id)
 
     def next_result(self) -> Any:
         """Wait for any job and return its result, or raise its error."""
         while not self._ready:
-            ticket, out = self._done.get()
+            ticket, out = self._wait()
             task = self._in_flight.pop(ticket, None)
             if task is None:  # of a pool that is no more
                 continue
+            if self._pools is not None:
+                self._pools.free(out)
             try:
                 self._ready.append(self._backend.retrieve_result_callback(out)[0])
             except self._curable as error:
@@ -217,42 +241,85 @@ class ParallelExecutor:
         self.n_running -= 1
         return self._ready.popleft()
 
+    def _wait(self) -> Any:
+        while True:
+            # Python is deaf to a signal that comes right before it begins to wait
+            with suppress(queue.Empty):
+                return self._done.get(timeout=_HEED)
+
     def _recover(self, task: "_Task", error: BrokenExecutor) -> None:
-        """Start new workers, and find out which job in flight killed the old ones."""
+        """Give the jobs of a pool that broke back, but not those that broke it."""
         tasks = [task]
-        if not self._on_cluster:  # which replaces them, and tells of each job by itself
+        # a cluster replaces its workers, and tells of each job by itself
+        if self._pools is None and not self._on_cluster:
             tasks += self._in_flight.values()
             self._in_flight.clear()
-            self._backend.abort_everything(ensure_ready=True)
+            self._control.submit(self._end_pool).result()
+            environment = self._backend._prepare_worker_env(n_jobs=self.n_workers)
+            self._pools = SinglePools(self.n_workers, environment)
         reasons = [limit_exceeded(task.job) for task in tasks]
-        found = any(reasons)
         for task, reason in zip(tasks, reasons, strict=True):
             if reason is not None:
                 self._ready.append(self._lost(task.job, TimeoutError(reason)))
-            elif found:
+            elif any(reasons):
                 self._waiting.appendleft(task)
-            elif isinstance(error, WorkerKilled) or (task.n_deaths and len(tasks) == 1):
+            elif task.tried or isinstance(error, WorkerKilled):
                 self._ready.append(self._lost(task.job, error))
             else:
-                task.n_deaths += 1
-                self._suspects.append(task)
+                self._try_again(task, error)
+
+    def _try_again(self, task: "_Task", error: BrokenExecutor) -> None:
+        task.tried = True
+        task.alone = self._on_cluster or "SIGKILL" in str(error)
+        (self._suspects if task.alone else self._waiting).appendleft(task)
 
     def abort(self) -> None:
-        """End the running jobs, where the backend can, and forget them."""
+        """End the running jobs, where the backend can, and forget them.
+
+        An interrupt ends the waiting for it, but not the ending.
+        """
+        if self._end is None:
+            self._end = self._control.submit(self._kill)
+        self._end.result()
+        self.n_running = 0
+        self._in_flight.clear()
+
+    def _kill(self) -> None:
         # loky's manager thread dies with a traceback if it is told to end while it
         # takes a job over
         time.sleep(_HANDOVER)
+        if self._pools is None:
+            self._end_pool()
+        else:
+            self._pools.close()
+
+    def _end_pool(self) -> None:
         self._backend.abort_everything(ensure_ready=False)
-        self.n_running = 0
-        self._in_flight.clear()
+
+    def close(self, folder: Path) -> None:
+        """End what is the executor's own.
+
+        Parameters
+        ----------
+        folder : Path
+            Deleted.
+        """
+        self._control.submit(self._clear, folder)
+        self._control.shutdown(wait=True)
+
+    def _clear(self, folder: Path) -> None:
+        if self._pools is not None:
+            self._pools.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass
 class _Task:
-    """A job, and how many pools have died while it was in flight."""
+    """A job, whether a pool has died while it was in flight, and what to do then."""
 
     job: Any
-    n_deaths: int = 0
+    tried: bool = False
+    alone: bool = False
 
 
 @contextmanager
@@ -293,22 +360,25 @@ def open_executor(
             yield SequentialExecutor(function, shared)
             return
         folder = Path(tempfile.mkdtemp("", "sklearn_hpo_", _temp_root()))
-        executor = None
         try:
             executor = ParallelExecutor(
                 function, shared, parallel, n_workers, folder, lost
             )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        try:
             if cluster is None:
                 parallel._backend.start_call()
             yield executor
         except BaseException:
-            if executor is not None and executor.n_running:
+            if executor.n_running:
                 executor.abort()
             raise
         finally:
+            executor.close(folder)
             if cluster is None:
                 parallel._backend.stop_call()
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _temp_root() -> str | None:
@@ -317,77 +387,19 @@ def _temp_root() -> str | None:
 
 def _call_with_shared(function: Callable[..., Any], job: Any, shared: Any) -> Any:
     """Run a job in a worker."""
-    return function(job, shared.read() if isinstance(shared, SharedFile) else shared)
-
-
-class SharedFile:
-    """An object that local processes map from one file, however many jobs need it.
-
-    The arrays lie outside the pickle (protocol 5) and are mapped copy-on-write: they
-    take memory once on a machine and are writable as after any unpickling.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    ends : tuple of int
-        Where in the file the pickle and each of its buffers end, in bytes.
-    """
-
-    def __init__(self, path: str, ends: tuple[int, ...]) -> None:
-        self.path = path
-        self.ends = ends
-
-    @classmethod
-    def write(cls, shared: Any, folder: Path) -> "SharedFile":
-        """Write `shared` into `folder`.
-
-        Raises
-        ------
-        TypeError
-            If a part of `shared` can't be pickled; the message names the part.
-        """
-        buffers: list[pickle.PickleBuffer] = []
-        try:
-            head = cloudpickle.dumps(shared, 5, buffer_callback=buffers.append)
-        except Exception as error:
-            raise TypeError(_unpicklable_part(shared)) from error
-        path = folder / "shared"
-        ends = []
-        with path.open("wb") as file:
-            for part in (head, *(buffer.raw() for buffer in buffers)):
-                file.write(part)
-                ends.append(file.tell())
-                # arrays are faster, and some kernels safer, on aligned addresses
-                file.write(bytes(-file.tell() % 64))
-        return cls(str(path), tuple(ends))
-
-    def read(self) -> Any:
-        """Return the object; a process reads the file of a search once."""
-        return _read_shared(self.path, self.ends)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as a name: the file is what workers share."""
-        return SharedFile, (self.path, self.ends)
-
-
-@lru_cache(maxsize=1)
-def _read_shared(path: str, ends: tuple[int, ...]) -> Any:
-    with Path(path).open("rb") as file:
-        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-    starts = [0, *(end + -end % 64 for end in ends)]
-    head, *buffers = (view[start:end] for start, end in zip(starts, ends, strict=False))
-    return pickle.loads(head, buffers=buffers)
-
-
-def _unpicklable_part(shared: Any) -> str:
-    for name, part in vars(shared).items():
-        try:
-            cloudpickle.dumps(part)
-        except Exception as error:
-            return (
-                f"The {name} of the search can't be sent to worker processes "
-                f"({type(error).__name__}: {error}). Use n_jobs=1, or threads: "
-                "joblib.parallel_config('threading')."
-            )
-    return "The search can't be sent to worker processes; use n_jobs=1."
+    try:
+        if isinstance(shared, SharedFile):
+            # a terminal sends Ctrl-C to all processes; the caller ends this one
+            with suppress(ValueError):
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            shared = shared.read()
+        if isinstance(job, bytes):
+            job = pickle.loads(job)
+    except Exception as error:
+        raise RuntimeError(
+            f"A worker can't read what it was sent ({type(error).__name__}: {error}). "
+            "Something that the search holds, such as the estimator or the scorer, can "
+            "be pickled but not be read again there; use n_jobs=1, or threads: "
+            "joblib.parallel_config('threading')."
+        ) from error
+    return function(job, shared)

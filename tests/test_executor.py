@@ -2,9 +2,11 @@
 
 import os
 import pickle
+import signal
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -158,3 +160,47 @@ def test_slots_are_refilled_at_once():
         seconds = time.monotonic() - began
     # one worker takes the long job, the other all short ones: no barrier between
     assert seconds < 0.9
+
+
+def deadly(job, shared):
+    """Note when it begins and ends; some jobs end their process."""
+    number, how = job
+    file = Path(shared.X) / f"{number}-{time.monotonic()}"
+    file.touch()
+    time.sleep(0.2)
+    if how == "exit":
+        os._exit(1)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    file.write_text(str(time.monotonic()))
+    return number
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["exit", "kill"])
+def test_a_death_costs_itself_only(how, tmp_path):
+    bad = {0, 5, 9}
+    jobs = [(i, how if i in bad else None) for i in range(14)]
+    with open_executor(deadly, Shared(str(tmp_path)), 2, lost) as executor:
+        results = drain(executor, jobs)
+    assert sorted(map(str, results)) == sorted(
+        f"lost {job}" if job[0] in bad else str(job[0]) for job in jobs
+    )
+    tries = {}
+    for file in tmp_path.iterdir():
+        number, _, begin = file.name.partition("-")
+        end = float(file.read_text() or float(begin) + 0.2)
+        tries.setdefault(int(number), []).append((float(begin), end))
+    assert {i for i in tries if len(tries[i]) == 2} >= bad
+    # the first death takes with it what was beside it, the others nothing
+    assert sum(len(tries[i]) for i in tries if i not in bad) <= len(jobs) - len(bad) + 1
+    alone = [
+        all(
+            other == i or end <= begin_2 or begin >= begin_2 + 0.2
+            for other in tries
+            for begin, end in tries[other]
+        )
+        for i in bad
+        for begin_2 in [max(tries[i])[0]]
+    ]
+    assert how == "exit" or all(alone)
