@@ -13,6 +13,7 @@ from sklearn_hpo._resources import Resource
 from sklearn_hpo._sharing import Sharing, lent
 from sklearn_hpo._sklearn_compat import failed_result, fit_and_score
 from sklearn_hpo._trial import Job, Report
+from sklearn_hpo._warnings import collected
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,14 @@ def evaluate(job: Job, problem: Problem) -> Report:
     Returns
     -------
     report : Report
-        Scores, times and error.
+        Scores, times, error and warnings.
     """
+    with collected() as raised:
+        report = _evaluate(job, problem)
+    return replace(report, warnings=tuple(raised))
+
+
+def _evaluate(job: Job, problem: Problem) -> Report:
     start = time.time()
     train, test = problem.splits[job.fold]
     resource = problem.resource
@@ -105,18 +112,19 @@ def evaluate(job: Job, problem: Problem) -> Report:
         if problem.error_score == "raise" or not _refused(job, problem):
             raise
         result = failed_result(problem, error, len(test))
-    stop = job.events is not None and job.events.stop
-    return Report(
+    report = Report(
         job.trial,
         job.fold,
         result,
         start,
         time.time(),
-        stop,
-        model,
-        reached,
+        model=model,
+        reached=reached,
         saved=saved,
     )
+    if job.events is None:
+        return report
+    return replace(report, stop=job.events.stop, callback_error=job.events.error)
 
 
 def lost(job: Job, error: Exception, shared: Problem) -> Report:

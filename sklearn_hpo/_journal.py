@@ -239,6 +239,7 @@ class Journal:
             line["end"],
             reached=line["reached"],
             saved=line.get("saved", 0.0),
+            warnings=None,
         )
         row = [math.nan if x is None else x for x in line["row"]]
         self.proposals.setdefault(

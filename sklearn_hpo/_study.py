@@ -14,17 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from sklearn_hpo._events import CallbackFailed
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
 from sklearn_hpo._journal import Journal
 from sklearn_hpo._models import Models
 from sklearn_hpo._records import Evaluation, Rules
+from sklearn_hpo._signals import Terminated
 from sklearn_hpo._trial import Job, Report, Trial
+from sklearn_hpo._warnings import inside_fit
 from sklearn_hpo.optimizers import Optimizer
 from sklearn_hpo.schedulers import Continue, New, Scheduler
 from sklearn_hpo.space import SearchSpace
 
 # How many draws may repeat earlier candidates before a space counts as exhausted.
 _MAX_REDRAWS = 1000
+
+# What ends a study early, with what is done.
+_SIGNALS = (KeyboardInterrupt, Terminated)
+_ENDS = (*_SIGNALS, CallbackFailed, BrokenExecutor)
 
 Results = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -84,7 +91,8 @@ class Study:
     settled : list of Evaluation
         Those that have ended, in the order of their ends.
     cut_short_by : BaseException or None
-        The interrupt or the death of a worker that ended the study.
+        The interrupt, the death of a worker or the error of a callback that ended the
+        study.
     """
 
     space: SearchSpace
@@ -144,7 +152,7 @@ class Study:
         )
 
     def run(self, executor: SequentialExecutor | ParallelExecutor) -> None:
-        """Run to the end; an interrupt or a dead worker ends it with what is done.
+        """Run to the end; what cuts it short leaves it with what is done.
 
         Parameters
         ----------
@@ -153,7 +161,7 @@ class Study:
 
         Raises
         ------
-        KeyboardInterrupt, concurrent.futures.BrokenExecutor
+        KeyboardInterrupt, Terminated, CallbackFailed, BrokenExecutor
             If it came before any trial was complete.
         """
         self._begin()
@@ -167,9 +175,12 @@ class Study:
                 self._receive(report)
                 if report.lost:
                     self._give_up(report)
-        except (KeyboardInterrupt, BrokenExecutor) as error:
+                if report.callback_error is not None:
+                    raise CallbackFailed(report.callback_error)
+        except _ENDS as error:
             executor.abort()
-            if not self.settled:
+            # who stops a search inside a fit of another one means both
+            if not self.settled or (inside_fit() and isinstance(error, _SIGNALS)):
                 raise
             self.cut_short_by = error
         told = set(map(id, self._told))

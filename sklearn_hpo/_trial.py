@@ -93,6 +93,11 @@ class Report:
         Whether the worker died of it.
     saved : float
         Seconds that the fit was spared, as others had fitted its transformers.
+    warnings : tuple or None
+        Category, text, file and line of what the fit warned of, each once; None if an
+        earlier run did the job.
+    callback_error : str or None
+        The traceback of an error that a callback raised after the fit.
     """
 
     trial: int
@@ -105,3 +110,5 @@ class Report:
     reached: float | None = None
     lost: bool = False
     saved: float = 0.0
+    warnings: tuple[tuple[type[Warning], str, str, int], ...] | None = ()
+    callback_error: str | None = None

@@ -12,21 +12,21 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_hpo._evaluate import Problem, evaluate, lost
+from sklearn_hpo._events import FitEvents
 from sklearn_hpo._executor import open_executor
-from sklearn_hpo._limits import CAN_MEASURE_MEMORY, Limits
+from sklearn_hpo._limits import Limits
 from sklearn_hpo._models import Models
 from sklearn_hpo._records import Rules
 from sklearn_hpo._resources import Data, Resource
 from sklearn_hpo._sharing import Sharing
+from sklearn_hpo._signals import sigterm_raises
 from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
-    FitEvents,
     Interval,
     StrOptions,
     average_over_folds_run,
@@ -44,11 +44,13 @@ from sklearn_hpo._sklearn_compat import (
     without_scores,
 )
 from sklearn_hpo._study import Study
+from sklearn_hpo._warnings import held, summary
 from sklearn_hpo.search._checkpoint import open_checkpoint
-from sklearn_hpo.search._history import history, mean_score
+from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
 from sklearn_hpo.search._objectives import TIMES
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
+from sklearn_hpo.search._workers import folder_of_notes, own_filters, parts_of_jobs
 from sklearn_hpo.space import SearchSpace
 
 
@@ -116,15 +118,26 @@ class SearchCV(BaseSearchCV):
         TypeError, ValueError
             Before any fit, if a parameter of the search or its space is wrong; after
             all of them, if every fit failed.
+        KeyboardInterrupt, SystemExit
+            If Ctrl-C or SIGTERM comes twice, or before any candidate is complete.
         """
         began = time.monotonic()
-        problem, space, scheduler = self._prepare(X, y, params)
-        events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
-        study = self._run(problem, space, scheduler, events, began)
-        self._close(study, problem)
-        if self.refit:
-            self._refit_best(problem, events)
-        events.close()
+        with sigterm_raises():
+            problem, space, scheduler = self._prepare(X, y, params)
+            events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
+            study = self._run(problem, space, scheduler, events, began)
+            with held(summary(warnings_of_fits(study))):
+                self._close(study, problem)
+            if self.refit:
+                self._refit_best(problem, events)
+            events.close()
+        for details in events.errors:
+            warnings.warn(
+                "A callback raised an error after the last fit of the search, whose "
+                f"results are whole:\n{details}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
         return self
 
     def _prepare(self, X, y, params):
@@ -196,7 +209,7 @@ class SearchCV(BaseSearchCV):
         if self.verbose > 0:
             _write(self._overture(problem, scheduler))
         with (
-            _own_filters(problem.resource),
+            own_filters(problem.resource),
             open_executor(evaluate, problem, self.n_jobs, lost) as executor,
             events.searching(
                 stages, n_splits, detach=not executor.in_caller
@@ -204,6 +217,7 @@ class SearchCV(BaseSearchCV):
             self._waiting_models(problem.resource, executor) as models,
             open_checkpoint(self, problem, scheduler, int(seed)) as journal,
         ):
+            executor.check(parts_of_jobs(self, heard=fold_events is not None))
             study = Study(
                 space,
                 self._make_optimizer(scheduler.n_planned),
@@ -216,7 +230,7 @@ class SearchCV(BaseSearchCV):
                 earlier=start.earlier,
                 objectives_of=self._make_objectives(),
                 by_fold=problem.resource.by_fold,
-                notes=self._notes(problem.limits, executor),
+                notes=folder_of_notes(problem.limits, executor),
                 journal=journal,
                 models=models,
                 rules=self._rules(problem, executor.n_workers, began),
@@ -232,17 +246,6 @@ class SearchCV(BaseSearchCV):
     def _waiting_models(self, resource, executor):
         """Yield the keeper of models that may go on, if the resource needs one."""
         yield Models(executor.folder) if resource.continues else None
-
-    def _notes(self, limits, executor):
-        """Return the folder of notes on limits, if there are limits."""
-        if limits and not executor.can_end_jobs:
-            raise ValueError(
-                "fit_timeout and fit_memory need worker processes of this machine, "
-                "which can be ended: set n_jobs to 2 or more, with the backend 'loky'."
-            )
-        if limits.memory is not None and not CAN_MEASURE_MEMORY:
-            raise ValueError("fit_memory can be measured on Linux only.")
-        return executor.folder if limits else None
 
     def _overture(self, problem, scheduler):
         """Return what is said before the first fit."""
@@ -289,13 +292,9 @@ class SearchCV(BaseSearchCV):
         )
         results = [result for e in evaluations for result in self._of_all_folds(e)]
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
-        refit_metric = "score"
-        if self.multimetric_:
-            check_refit(self, results[0]["test_scores"])
-            refit_metric = self.refit
         if study.cut_short_by is not None:
             warnings.warn(
-                f"The search was interrupted ({study.cut_short_by!r:.500}): it keeps "
+                f"The search was interrupted ({study.cut_short_by!r}): it keeps "
                 f"the {len(evaluations)} candidates evaluated so far.",
                 RuntimeWarning,
                 stacklevel=4,
@@ -315,15 +314,6 @@ class SearchCV(BaseSearchCV):
                 if len(evaluation.results) < self.n_splits_
             ]
             average_over_folds_run(self.cv_results_, self.n_splits_, cut)
-        if self.refit or not self.multimetric_:
-            self.best_index_ = self._choose_best(refit_metric)
-            if not callable(self.refit):
-                self.best_score_ = self.cv_results_[f"mean_test_{refit_metric}"][
-                    self.best_index_
-                ]
-            best = evaluations[self.best_index_]
-            self.best_params_ = self._best_params(best, problem.resource)
-            self._best_budget = best.budget
         metric = self.refit if isinstance(self.refit, str) else None
         self.scorer_ = scorer_attribute(problem.scorer)
         self.space_ = study.space
@@ -332,6 +322,21 @@ class SearchCV(BaseSearchCV):
         self.history_ = history(
             study, problem.resource, metric, self.return_train_score
         )
+        # what the user's `refit` gets wrong must not cost what is above
+        if self.multimetric_:
+            check_refit(self, results[0]["test_scores"])
+        if self.refit or not self.multimetric_:
+            self._store_best(evaluations, problem.resource)
+
+    def _store_best(self, evaluations, resource):
+        refit_metric = self.refit if self.multimetric_ else "score"
+        self.best_index_ = self._choose_best(refit_metric)
+        if not callable(self.refit):
+            scores = self.cv_results_[f"mean_test_{refit_metric}"]
+            self.best_score_ = scores[self.best_index_]
+        best = evaluations[self.best_index_]
+        self.best_params_ = self._best_params(best, resource)
+        self._best_budget = best.budget
 
     def _listed_params(self, evaluation, resource):
         """Return the parameters that ``cv_results_`` shows."""
@@ -417,18 +422,6 @@ class SearchCV(BaseSearchCV):
             self.refit_time_ = time.time() - began
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
-
-
-@contextmanager
-def _own_filters(resource):
-    """Protect the filters of warnings, and set those that workers shall have."""
-    # worker threads enter and leave filters of their own in any order
-    with warnings.catch_warnings():
-        if resource.continues:
-            # few iterations on purpose, and the same rows in all of them
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            warnings.filterwarnings("ignore", "class_weight presets")
-        yield
 
 
 def _write(line):

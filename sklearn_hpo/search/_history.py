@@ -91,3 +91,30 @@ def history(study, resource, metric, with_train_score):
             row["train_score"] = float(np.mean(train)) if train else math.nan
         rows.append(row)
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def warnings_of_fits(study):
+    """Return what each fit warned of, in the order of candidates and folds.
+
+    Parameters
+    ----------
+    study : Study
+        That has ended.
+
+    Returns
+    -------
+    warned : list of tuple
+        One entry a fit that this process has seen the end of.
+    """
+    reports = [
+        evaluation.reports[fold]
+        for evaluation in study.evaluations
+        for fold in sorted(evaluation.reports)
+    ]
+    # a rung of more folds repeats the reports of the one before
+    distinct = {id(report): report for report in reports}.values()
+    return [
+        report.warnings
+        for report in distinct
+        if report.warnings is not None and not report.lost
+    ]

@@ -1,0 +1,58 @@
+"""SIGTERM as a second Ctrl-C: what was evaluated is kept."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+
+class Terminated(SystemExit):
+    """SIGTERM came; a process that lets it pass ends with the status 143."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
+
+    def __repr__(self) -> str:
+        return "SIGTERM"
+
+
+def _raise(signum: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _forget() -> None:
+    # a pool ends its forked workers by SIGTERM, which must not wait for Python there
+    if signal.getsignal(signal.SIGTERM) is _raise:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+@contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` inside the block, where it would kill.
+
+    It is left alone if somebody else handles it, and outside the main thread, which
+    alone hears signals.
+    """
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    try:
+        with suppress(ValueError):  # not the main thread of the main interpreter
+            signal.signal(signal.SIGTERM, _raise)
+        yield
+    finally:
+        try:
+            _restore()
+        except Terminated:  # the second one came at this very moment
+            _restore()
+            raise
+
+
+def _restore() -> None:
+    with suppress(ValueError):
+        _forget()

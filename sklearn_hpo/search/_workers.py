@@ -1,0 +1,87 @@
+"""What a search asks of its workers, and what it sends them."""
+
+import warnings
+from contextlib import contextmanager
+
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_hpo._limits import CAN_MEASURE_MEMORY
+from sklearn_hpo._warnings import sink
+
+
+@contextmanager
+def own_filters(resource):
+    """Protect the filters of warnings, and set those that workers shall have.
+
+    Parameters
+    ----------
+    resource : Resource
+        Which may give fits few iterations on purpose.
+    """
+    # worker threads enter and leave filters of their own in any order
+    with warnings.catch_warnings(), sink():
+        if resource.continues:
+            # few iterations on purpose, and the same rows in all of them
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.filterwarnings("ignore", "class_weight presets")
+        yield
+
+
+def folder_of_notes(limits, executor):
+    """Return where workers say why they ended themselves, if there are limits.
+
+    Parameters
+    ----------
+    limits : Limits
+        Of each fit.
+    executor : SequentialExecutor or ParallelExecutor
+        That runs the fits.
+
+    Returns
+    -------
+    folder : Path or None
+        None without limits.
+
+    Raises
+    ------
+    ValueError
+        If the limits can't be held.
+    """
+    if limits and not executor.can_end_jobs:
+        raise ValueError(
+            "fit_timeout and fit_memory need worker processes of this machine, "
+            "which can be ended: set n_jobs to 2 or more, with the backend 'loky'."
+        )
+    if limits.memory is not None and not CAN_MEASURE_MEMORY:
+        raise ValueError("fit_memory can be measured on Linux only.")
+    return executor.folder if limits else None
+
+
+def parts_of_jobs(search, heard):
+    """Return what jobs hold beside the problem, by the names that the user knows.
+
+    Parameters
+    ----------
+    search : SearchCV
+        Whose `param_distributions` may list any objects.
+    heard : bool
+        Whether callbacks listen, which are told who calls: the search.
+
+    Returns
+    -------
+    parts : dict of str to object
+        To be checked before the first fit.
+    """
+    branches = search.param_distributions
+    branches = [branches] if isinstance(branches, dict) else branches
+    parts = {
+        f"list of {name!r} in param_distributions": values
+        for branch in branches
+        for name, values in branch.items()
+        if not hasattr(values, "rvs")
+    }
+    if heard:
+        parts |= search.get_params(deep=False)
+        for callback in getattr(search, "_skl_callbacks", []):
+            parts[f"callback {type(callback).__name__}"] = callback
+    return parts
