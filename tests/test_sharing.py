@@ -33,12 +33,12 @@ from sklearn.utils import all_estimators
 from sklearn.utils.fixes import parse_version
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
+from sklearn_hpo._events import FitEvents
 from sklearn_hpo._executor import SharedFile
 from sklearn_hpo._sharing import Sharing, lent
 from sklearn_hpo._sharing._keys import key_of
 from sklearn_hpo._sharing._packing import packed
 from sklearn_hpo._sharing._store import Entry
-from sklearn_hpo._sklearn_compat import FitEvents
 
 X, Y = load_breast_cancer(return_X_y=True)
 X, Y = X[:150, :8].copy(), Y[:150]
