@@ -53,7 +53,8 @@ def test_simulated_binary_spread_has_its_density(index):
     rng = np.random.default_rng(2)
     first, second = np.full((N, 1), 0.4), np.full((N, 1), 0.6)
     children = variation.simulated_binary(first, second, index, rng)
-    spread = (0.5 - children) / 0.1
+    assert (children < 0.5).mean() == pytest.approx(0.5, abs=0.02)
+    spread = np.abs(0.5 - children) / 0.1
     crossed = spread[np.abs(spread - 1.0) > 1e-12]
     assert len(crossed) == pytest.approx(N / 2, rel=0.02)
     for limit in (0.8, 1.0, 1.2):

@@ -106,12 +106,13 @@ def simulated_binary(
 
     The spread ``beta`` of the children about the mean of their parents has density
     ``(index + 1) / 2 * beta^index`` up to 1 and ``(index + 1) / 2 / beta^(index + 2)``
-    above [3]_; each coordinate is crossed with probability 0.5.
+    above [3]_; each coordinate is crossed with probability 0.5. Each comes from either
+    of the two symmetric children: else a child would hardly differ from one parent.
 
     Parameters
     ----------
     first, second : ndarray of shape (m, d)
-        The parents; the child is nearer to the first.
+        The parents.
     index : float
         Distribution index eta; large ones keep children close.
     rng : numpy.random.Generator
@@ -126,6 +127,7 @@ def simulated_binary(
     power = 1.0 / (index + 1.0)
     beta = np.where(u <= 0.5, 2.0 * u, 1.0 / (2.0 - 2.0 * u)) ** power
     beta = np.where(rng.random(first.shape) < 0.5, beta, 1.0)
+    beta = np.where(rng.random(first.shape) < 0.5, beta, -beta)
     children: Array = 0.5 * ((1.0 + beta) * first + (1.0 - beta) * second)
     return children
 
