@@ -12,7 +12,8 @@ import numpy as np
 import sklearn
 from scipy.stats import rankdata
 from sklearn.base import _fit_context as fit_context
-from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.metrics import check_scoring
+from sklearn.metrics._scorer import _check_multimetric_scoring, _MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _fit_and_score,
@@ -39,6 +40,7 @@ __all__ = [
     "fit_context",
     "format_results",
     "get_scorers",
+    "named_scorers",
     "num_samples",
     "route_fit_params",
     "scorer_attribute",
@@ -58,6 +60,32 @@ FROM_1_9 = version >= parse_version("1.9.0rc0")
 def get_scorers(search):
     """Return the scorer, or the one object that holds several, and the refit metric."""
     return search._get_scorers()
+
+
+def named_scorers(search, more):
+    """Return one object that holds the scorers of `scoring`, by name, and others.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+        With `estimator`, `scoring` and `error_score`.
+    more : dict of callable
+        Further scorers.
+
+    Returns
+    -------
+    scorers : callable
+        The one scorer that has no name is called "score".
+    """
+    if search.scoring is None or isinstance(search.scoring, str):
+        scorers = {"score": check_scoring(search.estimator, search.scoring)}
+    elif callable(search.scoring):
+        scorers = {"score": search.scoring}
+    else:
+        scorers = _check_multimetric_scoring(search.estimator, search.scoring)
+    return _MultimetricScorer(
+        scorers={**scorers, **more}, raise_exc=search.error_score == "raise"
+    )
 
 
 def route_fit_params(search, params):

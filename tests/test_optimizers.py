@@ -10,6 +10,7 @@ from sklearn_hpo.optimizers import (
     CMAESOptimizer,
     DifferentialBreeder,
     EvolutionaryOptimizer,
+    FrontOptimizer,
     GeneticBreeder,
     LShadeOptimizer,
     RandomOptimizer,
@@ -89,6 +90,31 @@ class TestLShadeOptimizer(OptimizerContract):
     @pytest.fixture(params=["rbf", None])
     def make(self, request):
         return lambda: LShadeOptimizer(20, 5, request.param)
+
+
+class TestEvolutionaryOptimizerOfSeveral(OptimizerContract):
+    n_objectives = 2
+
+    @pytest.fixture(params=["de", "nsga3", "plain nsga2"])
+    def make(self, request):
+        breeder = DifferentialBreeder() if request.param == "de" else GeneticBreeder()
+        surrogate = None if "plain" in request.param else "rbf"
+        return lambda: EvolutionaryOptimizer(
+            20, breeder, 4, surrogate, 2, niches="nsga3" in request.param
+        )
+
+
+class TestTeamOfSeveral(OptimizerContract):
+    n_objectives = 2
+
+    @pytest.fixture
+    def make(self):
+        return lambda: TeamOptimizer(
+            [
+                FrontOptimizer(20, "auto", 2),
+                EvolutionaryOptimizer(20, DifferentialBreeder(), n_objectives=2),
+            ]
+        )
 
 
 class TestCMAESOptimizer(OptimizerContract):

@@ -10,6 +10,7 @@ from sklearn_hpo.optimizers._breeders import (
 from sklearn_hpo.optimizers._cmaes import CMAESOptimizer
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.optimizers._forest import ForestOptimizer
+from sklearn_hpo.optimizers._front import FrontOptimizer
 from sklearn_hpo.optimizers._random import RandomOptimizer, SobolOptimizer
 from sklearn_hpo.optimizers._rbf import RBFOptimizer
 from sklearn_hpo.optimizers._rungs import RungOptimizer
@@ -23,6 +24,7 @@ __all__ = [
     "DifferentialBreeder",
     "EvolutionaryOptimizer",
     "ForestOptimizer",
+    "FrontOptimizer",
     "GeneticBreeder",
     "LShadeOptimizer",
     "Optimizer",

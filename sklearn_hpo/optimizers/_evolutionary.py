@@ -10,7 +10,7 @@ from sklearn_hpo._numerics.maximize import untaken
 from sklearn_hpo._numerics.rbf import CubicRBF
 from sklearn_hpo.optimizers._base import Rows
 from sklearn_hpo.optimizers._breeders import Breeder, Parents
-from sklearn_hpo.optimizers._population import ParetoPopulation, Population
+from sklearn_hpo.optimizers._population import ParetoPopulation, Population, diversity
 from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -52,6 +52,13 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         another mixture of the objectives each time; with a genetic algorithm that is
         NSGA-II [4]_ in a steady state. "auto" is then a population of a sixth of
         `n_iter`, but 8 at least and 24 at most.
+    niches : bool, default=False
+        Whether members rank by the niches of NSGA-III [5]_ instead of by crowding.
+
+    Attributes
+    ----------
+    diversity : list of float
+        After each row that was told, the mean distance of two members.
 
     References
     ----------
@@ -63,6 +70,9 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
        AISTATS; section 3, the "bilog" transformation.
     .. [4] Deb, Pratap, Agarwal & Meyarivan (2002), A Fast and Elitist Multiobjective
        Genetic Algorithm: NSGA-II, IEEE Transactions on Evolutionary Computation 6.
+    .. [5] Deb & Jain (2014), An Evolutionary Many-Objective Optimization Algorithm
+       Using Reference-Point-Based Nondominated Sorting Approach, Part I, IEEE
+       Transactions on Evolutionary Computation 18.
 
     Examples
     --------
@@ -86,6 +96,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         population_size: int | Literal["auto"] = "auto",
         surrogate: Literal["rbf"] | None = "rbf",
         n_objectives: int = 1,
+        niches: bool = False,
     ) -> None:
         size = math.isqrt(n_iter) if n_objectives == 1 else n_iter // FRONT_SHARE
         size = min(max(size, MIN_SIZE), MAX_SIZE)
@@ -95,10 +106,11 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         self.breeder = breeder
         self.name = breeder.name
         if n_objectives > 1 and breeder.name == "ga":
-            self.name = "nsga2"
+            self.name = "nsga3" if niches else "nsga2"
         self.population_size = size
         self.surrogate = surrogate
         self.n_objectives = n_objectives
+        self.niches = niches
 
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.
@@ -111,12 +123,14 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             Non-negative.
         """
         super().start(space, seed)
+        self.diversity: list[float] = []
         self._population: Population | ParetoPopulation
         if self.n_objectives == 1:
             self._population = Population(self.population_size, ages=self.breeder.ages)
             self._known = np.empty(0)
         else:
-            self._population = ParetoPopulation(self.population_size)
+            niched = self.n_objectives if self.niches else 0
+            self._population = ParetoPopulation(self.population_size, niched)
             self._known = np.empty((0, self.n_objectives))
 
     def tell(
@@ -149,6 +163,9 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         self._known = np.concatenate([self._known, fresh])
         for number in range(n_before, len(self._known)):
             self._population.admit(number, self._known)
+            places = self._population.members
+            members = self.rows[places[places >= 0]]
+            self.diversity.append(diversity(members, self.layout.categorical))
 
     def choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator

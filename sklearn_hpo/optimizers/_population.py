@@ -1,9 +1,17 @@
 """Populations of a steady-state evolution: functions of the losses told so far."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo._numerics.pareto import crowded_order
+from sklearn_hpo._numerics.pareto import (
+    crowded_order,
+    niched_order,
+    reference_directions,
+)
+from sklearn_hpo.optimizers._base import Rows
 
 Losses = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -106,16 +114,19 @@ class Population:
 
 
 class ParetoPopulation:
-    """Members of NSGA-II [1]_, of which one goes as soon as one comes [2]_.
+    """Members of NSGA-II [1]_ or NSGA-III [4]_; one goes as soon as one comes [2]_.
 
-    Who goes is the last of all by the crowded comparison: of the last front the one
-    with the nearest neighbours. The surrogate learns another mixture of the objectives
-    for each proposal, by weights drawn at random, as in ParEGO [3]_.
+    Who goes is the last of all: of the last front the one with the nearest neighbours,
+    or the farthest of the fullest niche. The surrogate learns another mixture of the
+    objectives for each proposal, by weights drawn at random, as in ParEGO [3]_.
 
     Parameters
     ----------
     size : int
         Number of places.
+    n_niched : int, default=0
+        Number of objectives, if members shall be spread over the niches of NSGA-III,
+        at most one for each place; 0 for the crowding of NSGA-II.
 
     Attributes
     ----------
@@ -131,6 +142,9 @@ class ParetoPopulation:
     .. [3] Knowles (2006), ParEGO: A Hybrid Algorithm with On-Line Landscape
        Approximation for Expensive Multiobjective Optimization Problems, IEEE
        Transactions on Evolutionary Computation 10.
+    .. [4] Deb & Jain (2014), An Evolutionary Many-Objective Optimization Algorithm
+       Using Reference-Point-Based Nondominated Sorting Approach, Part I, IEEE
+       Transactions on Evolutionary Computation 18.
 
     Examples
     --------
@@ -141,8 +155,12 @@ class ParetoPopulation:
     [0, 2]
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, n_niched: int = 0) -> None:
         self.members: Index = np.full(size, -1)
+        self._order: Callable[[Losses], Index] = crowded_order
+        if n_niched:
+            directions = reference_directions(n_niched, size)
+            self._order = partial(niched_order, directions=directions)
 
     def admit(self, number: int, losses: Losses) -> None:
         """Let a row compete.
@@ -158,7 +176,7 @@ class ParetoPopulation:
         if len(vacant):
             self.members[vacant[0]] = number
             return
-        last = crowded_order(losses[np.append(self.members, number)])[-1]
+        last = self._order(losses[np.append(self.members, number)])[-1]
         if last < len(self.members):
             self.members[last] = number
 
@@ -173,9 +191,9 @@ class ParetoPopulation:
         Returns
         -------
         fitness : ndarray of shape (n_members,)
-            Their places in the crowded order.
+            Their places from best to worst.
         """
-        order = crowded_order(losses[self.members[self.members >= 0]])
+        order = self._order(losses[self.members[self.members >= 0]])
         return np.argsort(order).astype(float)
 
     def guide(self, losses: Losses, rng: np.random.Generator) -> Losses:
@@ -206,3 +224,34 @@ class ParetoPopulation:
             parts = weights * scaled
             mixed[finite] = parts.max(axis=1) + AUGMENTED * parts.sum(axis=1)
         return mixed
+
+
+def diversity(rows: Rows, categorical: NDArray[np.bool_]) -> float:
+    """Return the mean distance of two rows, over columns and pairs.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        In the unit cube, NaN where inactive.
+    categorical : ndarray of shape (d,), bool
+        Columns whose values are only equal or different.
+
+    Returns
+    -------
+    distance : float
+        In [0, 1]: the absolute difference of numbers, 1 for different categories and
+        for columns that are active in one row only; 0 for fewer than two rows.
+
+    Examples
+    --------
+    >>> rows = np.array([[0.0, 0.25], [0.5, 0.75]])
+    >>> diversity(rows, np.array([False, True]))
+    0.75
+    """
+    first, second = np.triu_indices(len(rows), 1)
+    if not len(first) or not rows.shape[1]:
+        return 0.0
+    a, b = rows[first], rows[second]
+    distance = np.where(categorical, a != b, np.abs(a - b))
+    absent = np.isnan(a).astype(int) + np.isnan(b)
+    return float(np.where(absent > 0, absent == 1, distance).mean())

@@ -145,12 +145,20 @@ class SurrogateOptimizer(Optimizer):
         else:
             points = [self.space.spread(spread(n, self.space.n_columns, rng))]
             if len(self.rows):
-                order = np.argsort(self.losses, kind="stable")
-                elite = self.rows[order[:N_ELITE]]
-                points.append(perturb(elite, n, self.domain, rng))
+                points.append(perturb(self.elite(), n, self.domain, rng))
             everything = self.space.from_unit(np.vstack(points))
         free = untaken(everything, taken)
         return free if len(free) else everything
+
+    def elite(self) -> Rows:
+        """Return the rows near which candidates are drawn.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_elite, n_columns)
+            The 3 best so far.
+        """
+        return self.rows[np.argsort(self.losses, kind="stable")[:N_ELITE]]
 
     def _propose(self, pending: Rows) -> Rows:
         rng = self.trial_rng(len(pending))

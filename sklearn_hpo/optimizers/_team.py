@@ -39,6 +39,7 @@ class TeamOptimizer(SurrogateOptimizer):
         super().start(space, seed)
         for member in self.members:
             member.start(space, seed)
+            member.n_design = self.n_design
 
     def recall(self, rows: Rows, losses: NDArray[np.float64]) -> None:
         """Let each member learn what another study has found.
@@ -70,7 +71,7 @@ class TeamOptimizer(SurrogateOptimizer):
         ----------
         rows : ndarray of shape (m, n_columns)
             What was evaluated.
-        losses : ndarray of shape (m,)
+        losses : ndarray of shape (m,), or (m, n_objectives) if members learn several
             To be minimised; NaN for a candidate that failed.
         budgets : ndarray of shape (m,)
             The share of the full budget that each loss was measured with, in (0, 1].
@@ -81,7 +82,8 @@ class TeamOptimizer(SurrogateOptimizer):
             How uncertain each loss is, beside the noise of all: 0, or None for all of
             them, if it was measured whole.
         """
-        super().tell(rows, losses, budgets, seconds, variances)
+        first = losses.reshape(len(rows), -1)[:, 0]
+        super().tell(rows, first, budgets, seconds, variances)
         for member in self.members:
             member.tell(rows, losses, budgets, seconds, variances)
 

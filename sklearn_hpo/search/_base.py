@@ -324,19 +324,23 @@ class SearchCV(BaseSearchCV):
         )
         # what the user's `refit` gets wrong must not cost what is above
         if self.multimetric_:
-            check_refit(self, results[0]["test_scores"])
+            self._check_refit(results[0]["test_scores"])
         if self.refit or not self.multimetric_:
             self._store_best(evaluations, problem.resource)
 
     def _store_best(self, evaluations, resource):
         refit_metric = self.refit if self.multimetric_ else "score"
         self.best_index_ = self._choose_best(refit_metric)
-        if not callable(self.refit):
-            scores = self.cv_results_[f"mean_test_{refit_metric}"]
-            self.best_score_ = scores[self.best_index_]
+        column = f"mean_test_{refit_metric}"
+        if column in self.cv_results_:
+            self.best_score_ = self.cv_results_[column][self.best_index_]
         best = evaluations[self.best_index_]
         self.best_params_ = self._best_params(best, resource)
         self._best_budget = best.budget
+
+    def _check_refit(self, scores):
+        """Raise unless `refit` says how the best of several scores is chosen."""
+        check_refit(self, scores)
 
     def _listed_params(self, evaluation, resource):
         """Return the parameters that ``cv_results_`` shows."""

@@ -9,7 +9,10 @@ import numpy as np
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers import (
     BayesianOptimizer,
+    DifferentialBreeder,
+    EvolutionaryOptimizer,
     ForestOptimizer,
+    FrontOptimizer,
     RandomOptimizer,
     RBFOptimizer,
     SobolOptimizer,
@@ -18,7 +21,7 @@ from sklearn_hpo.optimizers import (
 )
 from sklearn_hpo.optimizers._bayesian import Acquisition
 from sklearn_hpo.schedulers import FullBudget, Racing
-from sklearn_hpo.search._base import SearchCV
+from sklearn_hpo.search._objectives import ObjectiveSearchCV
 
 # What learns from the losses, by the name of its surrogate.
 _SURROGATES = {
@@ -29,7 +32,7 @@ _SURROGATES = {
 }
 
 
-class BayesSearchCV(SearchCV):
+class BayesSearchCV(ObjectiveSearchCV):
     """Bayesian search with cross-validation, in the place of ``GridSearchCV``.
 
     A model learns from the candidates evaluated so far where the score is likely to
@@ -97,6 +100,19 @@ class BayesSearchCV(SearchCV):
         [6]_. It saves fits; ``cv_results_`` then has NaN in the folds that were not
         run, and in the mean of such a candidate, which is never the best. Needs 3 folds
         or more, and one score to go by.
+    objectives : list of str or callable, or None, default=None
+        Two or more goals at once, all to be maximised: names out of `scoring`
+        (``"score"`` where that has no names); functions that get the model fitted on a
+        training fold and return a number, which stands in ``cv_results_`` under the
+        name of the function; ``"neg_fit_time"`` and ``"neg_score_time"``, the seconds
+        of a fit and of its scoring with a minus. Each has a Gaussian process of its
+        own, and a candidate is the one that is expected to add the most volume to their
+        front [11]_; with ``surrogate="auto"`` every other one is bred, as in
+        :class:`EvolutionarySearchCV`. The front is ``pareto_front_``; what `refit` says
+        chooses the best of all candidates, and `n_iter_no_change` goes by the score
+        that it names, or the first one. Times depend on the clock, so with them equal
+        seeds give equal results no more. Known scores in `points_to_evaluate`,
+        `racing`, and other surrogates and acquisitions are refused.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names guides the search; if it names none, the first.
@@ -106,7 +122,9 @@ class BayesSearchCV(SearchCV):
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all data at the end. With several scores,
         the name of the one that chooses it; a callable gets ``cv_results_`` and
-        returns the index of the best.
+        returns the index of the best. With `objectives`, ``"knee"`` takes the member of
+        the front that is farthest below the plane through the best ones of each
+        objective, in ranges of the front [12]_ [13]_.
     cv : int, splitter, iterable or None, default=None
         The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
         They are drawn once, so all candidates meet the same ones.
@@ -182,7 +200,8 @@ class BayesSearchCV(SearchCV):
     best_estimator_ : estimator object
         The estimator refitted with the best parameters; if `refit` is not False.
     best_score_ : float
-        Mean cross-validated score of the best candidate; not if `refit` is a callable.
+        Mean cross-validated score of the best candidate; not if `refit` is a callable
+        or ``"knee"``.
     best_params_ : dict
         Parameters of the best candidate.
     best_index_ : int
@@ -191,6 +210,9 @@ class BayesSearchCV(SearchCV):
         What scored the held-out folds.
     n_splits_ : int
         Number of folds.
+    pareto_front_ : ndarray of shape (n_front,), int
+        With `objectives`, the rows of ``cv_results_`` that no other row dominates, in
+        ascending order; none of a candidate that failed on a fold.
     refit_time_ : float
         Seconds of the refit.
     multimetric_ : bool
@@ -201,7 +223,9 @@ class BayesSearchCV(SearchCV):
         or what proposed it), ``score``, ``status``
         ("complete", "stopped" by racing, "failed" or "incomplete"), ``n_folds``
         evaluated, ``best_score`` so far, ``proposal_time`` in seconds, ``start`` and
-        ``end`` in seconds since the epoch. ``pandas.DataFrame`` takes it as it is.
+        ``end`` in seconds since the epoch; with `objectives` ``hypervolume``, the
+        volume of objectives that the front so far dominates, up to the worst value of
+        each in the initial design. ``pandas.DataFrame`` takes it as it is.
     space_ : SearchSpace
         The space that was searched.
     n_trials_ : int
@@ -250,6 +274,12 @@ class BayesSearchCV(SearchCV):
        arXiv:2408.11527, 2024.
     .. [10] K. Kandasamy, A. Krishnamurthy, J. Schneider and B. Póczos, "Parallelised
        Bayesian optimisation via Thompson sampling", AISTATS 2018.
+    .. [11] M. Emmerich, A. Deutz and J. W. Klinkenberg, "Hypervolume-based expected
+       improvement: monotonicity properties and exact computation", IEEE CEC 2011.
+    .. [12] I. Das, "On characterizing the 'knee' of the Pareto curve based on
+       normal-boundary intersection", Structural Optimization 18, 1999.
+    .. [13] J. Branke, K. Deb, H. Dierolf and M. Osswald, "Finding knees in
+       multi-objective optimization", PPSN VIII, 2004.
 
     Examples
     --------
@@ -271,7 +301,7 @@ class BayesSearchCV(SearchCV):
     """
 
     _parameter_constraints = {
-        **SearchCV._parameter_constraints,
+        **ObjectiveSearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
         "surrogate": [StrOptions({"auto", "random", "sobol", *_SURROGATES})],
         "acquisition": [StrOptions(set(get_args(Acquisition)))],
@@ -297,6 +327,7 @@ class BayesSearchCV(SearchCV):
         acquisition="auto",
         n_initial_points="auto",
         racing=False,
+        objectives=None,
         scoring=None,
         n_jobs=None,
         refit=True,
@@ -335,6 +366,7 @@ class BayesSearchCV(SearchCV):
         self.acquisition = acquisition
         self.n_initial_points = n_initial_points
         self.racing = racing
+        self.objectives = objectives
         self.random_state = random_state
         self.points_to_evaluate = points_to_evaluate
         self.warm_start_from = warm_start_from
@@ -349,6 +381,8 @@ class BayesSearchCV(SearchCV):
         self.tol = tol
 
     def _make_optimizer(self, n_trials):
+        if self.objectives is not None:
+            return self._make_front_optimizer()
         if self.acquisition != "auto":
             if self.surrogate not in ("auto", "gp"):
                 raise ValueError(
@@ -367,6 +401,22 @@ class BayesSearchCV(SearchCV):
         members = [_SURROGATES[n](self.n_iter, self.n_initial_points) for n in names]
         return members[0] if len(members) == 1 else TeamOptimizer(members)
 
+    def _make_front_optimizer(self):
+        if self.acquisition != "auto" or self.surrogate not in ("auto", "gp"):
+            raise ValueError(
+                f"surrogate={self.surrogate!r} and acquisition={self.acquisition!r} do "
+                "not suit objectives: leave acquisition at 'auto', and let surrogate "
+                "be 'auto' or 'gp'."
+            )
+        k = self._n_objectives
+        gaussian = FrontOptimizer(self.n_iter, self.n_initial_points, k)
+        if self.surrogate == "gp":
+            return gaussian
+        breeding = EvolutionaryOptimizer(
+            self.n_iter, DifferentialBreeder(), n_objectives=k
+        )
+        return TeamOptimizer([gaussian, breeding])
+
     def _rules(self, problem, n_workers, began):
         return replace(
             super()._rules(problem, n_workers, began),
@@ -381,6 +431,11 @@ class BayesSearchCV(SearchCV):
         if n_splits < 3:
             raise ValueError(
                 f"racing=True needs at least 3 folds to compare, but cv has {n_splits}."
+            )
+        if self.objectives is not None:
+            raise ValueError(
+                "racing=True compares candidates by one score, so it can't be had with "
+                "objectives; leave it False."
             )
         if callable(self.refit) or (
             self.refit is False and isinstance(self.scoring, list | tuple | dict)

@@ -57,6 +57,7 @@ def open_checkpoint(search, problem, scheduler, seed):
 def _header(search, problem, scheduler):
     plan = [(s.n_trials, s.budget) for s in scheduler.plan]
     scoring = (search.scoring, search.error_score, search.return_train_score)
+    objectives = getattr(search, "objectives", None)
     return {
         "versions": {
             "python": platform.python_version(),
@@ -68,6 +69,8 @@ def _header(search, problem, scheduler):
         "estimator": describe(problem.estimator),
         "space": describe(search.param_distributions),
         "scoring": describe(scoring),
+        # files without this line are of searches without objectives
+        "objectives": None if objectives is None else describe(objectives),
         "splits": joblib.hash(problem.splits),
         "data": joblib.hash((problem.X, problem.y)),
         "fit parameters": describe((problem.fit_params, problem.score_params)),

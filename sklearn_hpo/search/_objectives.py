@@ -1,84 +1,187 @@
 """Several objectives of a search: what they are, their front and its volume."""
 
 from collections import Counter
+from functools import partial
 
 import numpy as np
 
-from sklearn_hpo._numerics.pareto import hypervolume, non_dominated_rank
+from sklearn_hpo._numerics.pareto import hypervolume, knee, non_dominated_rank
+from sklearn_hpo._sklearn_compat import named_scorers, scorer_attribute
+from sklearn_hpo.search._base import SearchCV
 
 TIMES = {"neg_fit_time": "fit_time", "neg_score_time": "score_time"}
 
 
-def check_objectives(search, scorers):
-    """Raise unless what a search says of objectives fits together.
+class ObjectiveSearchCV(SearchCV):
+    """Base of the searches that have `objectives`."""
+
+    _parameter_constraints = {
+        **SearchCV._parameter_constraints,
+        "objectives": [list, tuple, None],
+    }
+
+    @property
+    def _goes_by_times(self):
+        """Whether the seconds of fits or scores are objectives, so must be real."""
+        return not TIMES.keys().isdisjoint(self.objectives or ())
+
+    @property
+    def _n_objectives(self):
+        return len(self.objectives or [None])
+
+    def _get_scorers(self):
+        if self.objectives is None:
+            if self.refit == "knee" and not named(self.scoring):
+                raise ValueError(
+                    "refit='knee' looks for the knee of a front, so it needs "
+                    "objectives, two or more; else leave refit True."
+                )
+            return super()._get_scorers()
+        of_models = [f for f in self.objectives if callable(f)]
+        more = {name_of(f): ModelScorer(f) for f in of_models}
+        scorers = named_scorers(self, more)
+        check_names(self, scorer_attribute(scorers), list(map(name_of, of_models)))
+        self._check_refit(scorer_attribute(scorers))
+        return scorers, self.refit
+
+    def _check_refit(self, scores):
+        if self.objectives is None:
+            super()._check_refit(scores)
+        elif not (self.refit is False or callable(self.refit)) and (
+            self.refit is True or self.refit not in [*scores, "knee"]
+        ):
+            raise ValueError(
+                f"refit={self.refit!r} does not say which candidate of a front is the "
+                f"best: name one of the scores {list(scores)}, or 'knee', pass a "
+                "callable that gets cv_results_ and returns an index, or False."
+            )
+
+    def _prepare(self, X, y, params):
+        prepared = super()._prepare(X, y, params)
+        if self.objectives is not None and any(
+            isinstance(point, tuple) for point in self.points_to_evaluate or ()
+        ):
+            raise ValueError(
+                "points_to_evaluate holds a known score, but there are several "
+                f"objectives, {self.objectives!r}: leave the scores out."
+            )
+        return prepared
+
+    def _make_objectives(self):
+        if self.objectives is None:
+            return None
+        return partial(values, objectives=list(map(name_of, self.objectives)))
+
+    def _close(self, study, problem):
+        reached = study.objectives_of
+        if reached is not None:
+            self._reached = np.array([reached(e.results) for e in study.listed])
+        super()._close(study, problem)
+        if reached is not None:
+            self.pareto_front_ = front(self._reached)
+            begun = [reached(e.results if e.settled else []) for e in study.trials]
+            self.history_["hypervolume"] = volumes(
+                np.array(begun), study.optimizer.n_design
+            )
+
+    def _choose_best(self, refit_metric):
+        if self.objectives is None or self.refit != "knee":
+            return super()._choose_best(refit_metric)
+        rows = front(self._reached)
+        # of candidates that failed somewhere, none is better than another
+        return rows[knee(-self._reached[rows])] if len(rows) else 0
+
+
+class ModelScorer:
+    """A scorer that looks at the model only.
 
     Parameters
     ----------
-    search : EvolutionarySearchCV
-        With `objectives`, `algorithm` and `points_to_evaluate`.
-    scorers : callable or dict of callable
-        What its `scoring` means.
+    function : callable
+        From a fitted estimator to a number.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, estimator, X, y=None):
+        """Return what the function makes of the estimator."""
+        return self.function(estimator)
+
+
+def name_of(objective):
+    """Return the name under which an objective stands in ``cv_results_``.
+
+    Parameters
+    ----------
+    objective : str or callable
+        As the user gave it.
+
+    Returns
+    -------
+    name : str
+        The objective, or its ``__name__``.
 
     Raises
     ------
     ValueError
-        If the algorithm or a known score is for another number of objectives, and as
-        `check_names`.
+        If it has no name.
     """
-    several = search.objectives is not None
-    suits = search.algorithm in ("auto", "de", "nsga2")
-    if not suits if several else search.algorithm == "nsga2":
+    name = getattr(objective, "__name__", objective)
+    if not isinstance(name, str) or name == "<lambda>":
         raise ValueError(
-            f"algorithm={search.algorithm!r} does not suit objectives="
-            f"{search.objectives!r}: several objectives need 'auto', 'de' or 'nsga2', "
-            "and 'nsga2' needs several."
+            f"objectives holds {objective!r}, which has no name for cv_results_: "
+            "define it with def."
         )
-    if not several:
-        return
-    check_names(search.objectives, scorers)
-    if any(isinstance(point, tuple) for point in search.points_to_evaluate or ()):
-        raise ValueError(
-            "points_to_evaluate holds a known score, but there are several objectives, "
-            f"{search.objectives!r}: leave the scores out."
-        )
+    return name
 
 
-def check_names(objectives, scorers):
+def check_names(search, scorers, of_models):
     """Raise unless objectives can be told apart and found.
 
     Parameters
     ----------
-    objectives : list of str
-        As the user gave them.
-    scorers : callable or dict of callable
-        What `scoring` means.
+    search : ObjectiveSearchCV
+        With `objectives`, as the user gave them.
+    scorers : dict of callable
+        By name; those of models take the place of others.
+    of_models : list of str
+        Names of the objectives that are callables.
 
     Raises
     ------
     ValueError
-        If they are fewer than two, repeat one another or are unknown, or if `scoring`
-        gives no names.
+        If they are fewer than two, repeat one another, take the name of a score, or
+        are unknown.
     """
-    if not isinstance(scorers, dict):
-        raise ValueError(
-            "objectives are names out of scoring, which must be a list, a tuple or a "
-            "dict of scorers then, such as scoring=['roc_auc']."
-        )
+    names = list(map(name_of, search.objectives))
     known = [*scorers, *TIMES]
-    unknown = [name for name in objectives if name not in known]
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
             f"objectives holds {unknown[0]!r}, which is none of {known}: the names of "
-            "scoring, and two times."
+            "scoring ('score' where it has none), and two times."
         )
-    repeated = [name for name, count in Counter(objectives).items() if count > 1]
+    taken = [*TIMES, *(search.scoring if named(search.scoring) else ["score"])]
+    clashing = [name for name in of_models if name in taken]
+    if clashing:
+        raise ValueError(
+            f"objectives holds a function named {clashing[0]!r}, but that is the name "
+            "of a score or of a time: rename it."
+        )
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ValueError(f"objectives holds {repeated[0]!r} more than once.")
-    if len(objectives) < 2:
+    if len(names) < 2:
         raise ValueError(
-            f"objectives={objectives!r} must hold two or more; for a single one leave "
-            "it None and name it in refit."
+            f"objectives={search.objectives!r} must hold two or more; for a single one "
+            "leave it None and name it in refit."
         )
+
+
+def named(scoring):
+    """Return whether `scoring` gives each score a name."""
+    return isinstance(scoring, list | tuple | dict | set)
 
 
 def values(results, objectives):
