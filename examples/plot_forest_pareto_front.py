@@ -13,8 +13,8 @@ Needs matplotlib.
 # Two objectives
 # --------------
 #
-# Everything in ``objectives`` is maximised. ``"accuracy"`` is a score; the second one is
-# a function of the model that was fitted on a training fold. The number of nodes is
+# Everything in ``objectives`` is maximised. ``"accuracy"`` is a score; the second one
+# is a function of the model that was fitted on a training fold. The number of nodes is
 # what a forest takes in memory, and much of what a prediction takes in time. Other than
 # ``"neg_score_time"`` it is the same on every machine.
 
@@ -80,7 +80,8 @@ right.set(xlabel="candidates", ylabel="hypervolume", yticks=[])
 plt.show()
 
 # %%
-# Right, the volume that the front dominates: the search may end where it no longer grows.
+# Right, the volume that the front dominates: the search may end where it no longer
+# grows.
 #
 # Another rule
 # ------------

@@ -155,9 +155,9 @@ def _normal(points: Array) -> Array:
     The latter where there is no such plane, or it does not cut all positive axes.
     """
     k = points.shape[1]
-    normal: Array = np.ones(k)
+    normal = np.ones(k)
     if np.linalg.matrix_rank(points) == k:
-        normal = np.linalg.solve(points, normal)
+        normal = np.asarray(np.linalg.solve(points, normal), dtype=np.float64)
     return normal if (normal > 0.0).all() else np.ones(k)
 
 
