@@ -47,7 +47,6 @@ from sklearn_hpo._study import Study
 from sklearn_hpo._warnings import held, summary
 from sklearn_hpo.search._checkpoint import open_checkpoint
 from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
-from sklearn_hpo.search._objectives import TIMES
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
 from sklearn_hpo.search._workers import folder_of_notes, own_filters, parts_of_jobs
@@ -77,6 +76,9 @@ class SearchCV(BaseSearchCV):
         "fit_memory": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "share_transformers": ["boolean"],
     }
+
+    # whether the seconds of fits or scores are goals, so must be real
+    _goes_by_times = False
 
     @abstractmethod
     def _make_optimizer(self, n_trials):
@@ -175,8 +177,7 @@ class SearchCV(BaseSearchCV):
 
     def _shares(self):
         """Whether candidates may share transformers without a change of the result."""
-        goals = getattr(self, "objectives", None) or ()
-        by_time = callable(self.refit) or not TIMES.keys().isdisjoint(goals)
+        by_time = callable(self.refit) or self._goes_by_times
         # what is kept would count as memory of the fit that keeps it
         limited = self.fit_memory is not None
         return self.share_transformers and not (by_time or limited)
