@@ -33,7 +33,7 @@ from sklearn_hpo._clusters import WorkerKilled, WorkersDied, cluster_of
 from sklearn_hpo._limits import limit_exceeded
 from sklearn_hpo._pools import SinglePools
 from sklearn_hpo._sklearn_compat import configured
-from sklearn_hpo._transfer import SharedFile, check_parts, pack
+from sklearn_hpo._transfer import SharedFile, check_parts, pack, parts_of
 
 # Backends whose workers see the files of this machine.
 _LOCAL_PROCESSES = (LokyBackend, MultiprocessingBackend)
@@ -148,7 +148,7 @@ class ParallelExecutor:
         self._on_cluster = cluster is not None
         if self._packs:
             # all but the data, of which that would be a copy
-            parts = vars(shared).items()
+            parts = parts_of(shared).items()
             check_parts({n: p for n, p in parts if not hasattr(p, "shape")})
         if cluster is not None:
             self._curable = (WorkersDied,)
@@ -157,7 +157,7 @@ class ParallelExecutor:
             try:
                 self._backend = cluster(self._backend, self._call, shared)
             except TypeError:
-                check_parts(vars(shared))
+                check_parts(parts_of(shared))
                 raise
         elif isinstance(self._backend, _LOCAL_PROCESSES):
             self.folder = folder

@@ -44,7 +44,7 @@ class SharedFile:
         try:
             head = cloudpickle.dumps(shared, 5, buffer_callback=buffers.append)
         except Exception:
-            check_parts(vars(shared))
+            check_parts(parts_of(shared))
             raise
         path = folder / "shared"
         ends = []
@@ -89,6 +89,11 @@ def pack(thing: Any) -> bytes:
     """
     # arrays that Ray gives back read-only would stay so in a later protocol
     return cloudpickle.dumps(thing, 4)
+
+
+def parts_of(shared: Any) -> Mapping[str, Any]:
+    """Return the attributes of an object that has any, else the object itself."""
+    return getattr(shared, "__dict__", None) or {"data": shared}
 
 
 def check_parts(parts: Mapping[str, Any]) -> None:
