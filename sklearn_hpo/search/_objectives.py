@@ -76,9 +76,9 @@ class ObjectiveSearchCV(SearchCV):
         reached = study.objectives_of
         if reached is not None:
             self._reached = np.array([reached(e.results) for e in study.listed])
+            self.pareto_front_ = front(self._reached)
         super()._close(study, problem)
         if reached is not None:
-            self.pareto_front_ = front(self._reached)
             begun = [reached(e.results if e.settled else []) for e in study.trials]
             self.history_["hypervolume"] = volumes(
                 np.array(begun), study.optimizer.n_design
@@ -87,7 +87,7 @@ class ObjectiveSearchCV(SearchCV):
     def _choose_best(self, refit_metric):
         if self.objectives is None or self.refit != "knee":
             return super()._choose_best(refit_metric)
-        rows = front(self._reached)
+        rows = self.pareto_front_
         # of candidates that failed somewhere, none is better than another
         return rows[knee(-self._reached[rows])] if len(rows) else 0
 
