@@ -2,13 +2,10 @@
 
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -174,17 +171,6 @@ class Odd(UserWarning):
 def test_any_category_can_be_shown():
     with pytest.warns(UserWarning, match="^text$"):
         show([(Odd, "text", "a.py", 1)])
-
-
-def test_counting_warnings_costs_little():
-    def seconds():
-        began = time.process_time()
-        for _ in range(2000):
-            with collected():
-                pass
-        return (time.process_time() - began) / 2000
-
-    assert min(seconds() for _ in range(3)) < 5e-5
 
 
 def test_warnings_of_a_search_inside_a_fit_are_counted_by_it():
@@ -471,25 +457,3 @@ def test_what_a_worker_cannot_read_ends_the_search(backend, part):
     ):
         made.fit(X, Y)
     assert time.monotonic() - began < 30
-
-
-# All at once
-
-
-@pytest.mark.slow
-def test_a_search_of_bad_fits_takes_what_the_limits_allow():
-    bench = Path(__file__).parents[1] / "doc" / "benchmarks"
-    code = (
-        f"import sys; sys.path.insert(0, {str(bench)!r});"
-        "from bench_faults import run; record = run(40, 1.0, 4.0);"
-        "print(record['wall'] / record['allowed'])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert float(done.stdout) < 1.5
