@@ -261,14 +261,17 @@ def test_other_threads_leave_the_handler_alone():
 
 
 @pytest.mark.usefixtures("_sigterm_kills")
-def test_a_forked_child_dies_of_sigterm():
+@pytest.mark.parametrize("pause", [0.0, 0.05])  # before and after it is set up
+def test_a_forked_child_dies_of_sigterm(pause):
     with sigterm_raises():
         child = os.fork()
         if not child:
-            sum(range(10**12))  # a handler in Python would never run
-        time.sleep(0.05)
+            sum(range(10**9))  # a handler in Python would run too late
+            os._exit(0)
+        time.sleep(pause)
         os.kill(child, signal.SIGTERM)
         _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
     assert os.WTERMSIG(status) == signal.SIGTERM
 
 
