@@ -132,8 +132,6 @@ NAMES = {signal.SIGINT: "KeyboardInterrupt()", signal.SIGTERM: "SIGTERM"}
 @pytest.mark.parametrize("signum", SIGNALS)
 @pytest.mark.parametrize("group", [False, True])
 def test_the_first_signal_keeps_what_is_done(backend, n_jobs, signum, group, tmp_path):
-    if group and backend == "multiprocessing" and signum == signal.SIGTERM:
-        pytest.skip("a pool of multiprocessing may hang if its workers are killed")
     run = Run(tmp_path, backend, n_jobs)
     run.wait_for("stuck")
     # a terminal sends it to the workers too
