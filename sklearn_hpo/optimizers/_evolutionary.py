@@ -123,7 +123,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             Non-negative.
         """
         super().start(space, seed)
-        self.diversity: list[float] = []
+        self._past: list[NDArray[np.intp]] = []
         self._population: Population | ParetoPopulation
         if self.n_objectives == 1:
             self._population = Population(self.population_size, ages=self.breeder.ages)
@@ -163,9 +163,13 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         self._known = np.concatenate([self._known, fresh])
         for number in range(n_before, len(self._known)):
             self._population.admit(number, self._known)
-            places = self._population.members
-            members = self.rows[places[places >= 0]]
-            self.diversity.append(diversity(members, self.layout.categorical))
+            self._past.append(self._population.members.copy())
+
+    @property
+    def diversity(self) -> list[float]:
+        """The mean distance of two members, after each row that was told."""
+        kinds = self.layout.categorical
+        return [diversity(self.rows[past[past >= 0]], kinds) for past in self._past]
 
     def choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator

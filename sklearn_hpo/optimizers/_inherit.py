@@ -58,6 +58,8 @@ def inherit(
     children : ndarray of shape (m, d)
         In the unit cube.
     """
+    if not groups:
+        return child
     whole = np.broadcast_to(whole, child.shape)
     for group in groups:
         own = child[:, group.columns]
