@@ -56,6 +56,10 @@ class PickyClassifier(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[self.depth % 2])
 
 
+def last(results):
+    return len(results["params"]) - 1
+
+
 def fit_both(estimator, space, data=(X, Y), metadata=None, **settings):
     """Return RandomizedSearchCV and BayesSearchCV fitted on the same candidates."""
     settings = {"n_iter": 8, "cv": 3, "random_state": 7, **settings}
@@ -105,6 +109,7 @@ CASES = {
     },
     "callable scoring": {"scoring": two_scores, "refit": "f1"},
     "callable refit": {"scoring": two_scores, "refit": most_accurate_late},
+    "callable refit, one score": {"refit": last},
     "splitter": {"cv": KFold(4, shuffle=True, random_state=1)},
     "list of splits": {"cv": list(KFold(3).split(X))},
 }

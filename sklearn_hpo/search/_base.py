@@ -333,7 +333,7 @@ class SearchCV(BaseSearchCV):
         refit_metric = self.refit if self.multimetric_ else "score"
         self.best_index_ = self._choose_best(refit_metric)
         column = f"mean_test_{refit_metric}"
-        if column in self.cv_results_:
+        if not callable(self.refit) and column in self.cv_results_:
             self.best_score_ = self.cv_results_[column][self.best_index_]
         best = evaluations[self.best_index_]
         self.best_params_ = self._best_params(best, resource)
