@@ -3,8 +3,8 @@ A forest as good and as quick as it can be
 ==========================================
 
 How many milliseconds is a percent of accuracy worth?
-:class:`~sklearn_hpo.BayesSearchCV` with two objectives looks for all forests that no other
-one beats in both, and takes the knee of that front.
+:class:`~sklearn_hpo.BayesSearchCV` with two objectives looks for all forests that no
+other one beats in both, and takes the knee of that front.
 
 Needs matplotlib.
 """
@@ -56,10 +56,7 @@ search = BayesSearchCV(
 # better forest takes far longer, and a quicker one is far less accurate.
 
 results = search.cv_results_
-accuracy, ms = (
-    results["mean_test_accuracy"],
-    1000 * results["mean_score_time"],
-)
+accuracy, ms = results["mean_test_accuracy"], 1000 * results["mean_score_time"]
 front = search.pareto_front_[np.argsort(ms[search.pareto_front_])]
 knee = search.best_index_
 for row in front:
