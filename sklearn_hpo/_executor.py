@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +31,7 @@ from joblib.parallel import (
 
 from sklearn_hpo._clusters import WorkerKilled, WorkersDied, cluster_of
 from sklearn_hpo._limits import limit_exceeded
-from sklearn_hpo._pools import SinglePools
+from sklearn_hpo._pools import ControlThread, Errand, SinglePools
 from sklearn_hpo._sklearn_compat import configured
 from sklearn_hpo._transfer import SharedFile, check_parts, pack, parts_of
 
@@ -136,8 +136,7 @@ class ParallelExecutor:
         self._ready: deque[Any] = deque()
         self._backend = parallel._backend
         self._pools: SinglePools | None = None
-        self._control = ThreadPoolExecutor(1)
-        self._end: Future[None] | None = None
+        self._end: Errand | None = None
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._call = configured(partial(_call_with_shared, function))
         self.can_end_jobs = isinstance(self._backend, LokyBackend)
@@ -164,6 +163,7 @@ class ParallelExecutor:
             shared = SharedFile.write(shared, folder)
         self._shared = shared
         self._pickle_cache: dict[Any, Any] = {}
+        self._control = ControlThread()
 
     def submit(self, job: Any) -> None:
         """Hand one job to the backend, as soon as no other must run alone."""
@@ -254,7 +254,7 @@ class ParallelExecutor:
         if self._pools is None and not self._on_cluster:
             tasks += self._in_flight.values()
             self._in_flight.clear()
-            self._control.submit(self._end_pool).result()
+            self._control.submit(self._end_pool).wait()
             environment = self._backend._prepare_worker_env(n_jobs=self.n_workers)
             self._pools = SinglePools(self.n_workers, environment)
         reasons = [limit_exceeded(task.job) for task in tasks]
@@ -280,7 +280,7 @@ class ParallelExecutor:
         """
         if self._end is None:
             self._end = self._control.submit(self._kill)
-        self._end.result()
+        self._end.wait()
         self.n_running = 0
         self._in_flight.clear()
 
@@ -304,8 +304,9 @@ class ParallelExecutor:
         folder : Path
             Deleted.
         """
-        self._control.submit(self._clear, folder)
-        self._control.shutdown(wait=True)
+        last = self._control.submit(partial(self._clear, folder))
+        self._control.close()
+        last.wait()
 
     def _clear(self, folder: Path) -> None:
         if self._pools is not None:

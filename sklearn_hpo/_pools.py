@@ -1,13 +1,20 @@
-"""Pools of one worker each: a worker that dies takes no other job with it."""
+"""Pools of one worker each, which die alone, and a thread that signals leave alone."""
 
+import queue
+import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future
+from dataclasses import dataclass
 from typing import Any
 
 from joblib.externals.loky import ProcessPoolExecutor
 
 # A worker without work ends after so many seconds, as joblib's own.
 _IDLE_SECONDS = 300
+
+# Seconds between two looks at whether an errand is done, or the program over.
+_PAUSE, _LOOK = 0.01, 1.0
 
 
 class SinglePools:
@@ -71,3 +78,72 @@ class SinglePools:
         for pool in self._all:
             pool.shutdown(wait=True, kill_workers=True)
         self._all.clear()
+
+
+@dataclass
+class Errand:
+    """A call that another thread makes.
+
+    Parameters
+    ----------
+    call : callable
+        Takes nothing.
+    """
+
+    call: Callable[[], Any]
+    done: bool = False
+    error: BaseException | None = None
+
+    def wait(self) -> None:
+        """Return when the call has, or raise its error."""
+        while not self.done:
+            time.sleep(_PAUSE)
+        if self.error is not None:
+            raise self.error
+
+
+class ControlThread:
+    """Makes calls one after the other in a thread that no signal interrupts.
+
+    A signal may come while a call is handed over or waited for: no lock is left locked
+    then, as those of `concurrent.futures` and `threading.Event` may be.
+    """
+
+    def __init__(self) -> None:
+        self._errands: queue.SimpleQueue[Errand | None] = queue.SimpleQueue()
+        threading.Thread(target=self._run).start()
+
+    def submit(self, call: Callable[[], Any]) -> Errand:
+        """Have a call made.
+
+        Parameters
+        ----------
+        call : callable
+            Takes nothing.
+
+        Returns
+        -------
+        errand : Errand
+            To be waited for.
+        """
+        errand = Errand(call)
+        self._errands.put(errand)
+        return errand
+
+    def close(self) -> None:
+        """End the thread after the calls that it was given."""
+        self._errands.put(None)
+
+    def _run(self) -> None:
+        while threading.main_thread().is_alive():
+            try:
+                errand = self._errands.get(timeout=_LOOK)
+            except queue.Empty:
+                continue
+            if errand is None:
+                return
+            try:
+                errand.call()
+            except BaseException as error:
+                errand.error = error
+            errand.done = True
