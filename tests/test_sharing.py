@@ -192,7 +192,7 @@ def test_what_can_be_known_is_shared(transformer):
         SelectKBest(mutual_info_classif, k=3),
         PCA(3, svd_solver="randomized"),
         PCA(3, svd_solver="randomized", random_state=np.random.RandomState(0)),
-        SelectFromModel(RandomForestClassifier(5)),
+        SelectFromModel(RandomForestClassifier(5), threshold=-np.inf),
         FeatureUnion([("a", slow_pca)], n_jobs=2),
         FeatureUnion([("a", slow_pca)], verbose=True),
         StandardScaler(copy=False),
