@@ -137,6 +137,7 @@ class ParallelExecutor:
         self._backend = parallel._backend
         self._pools: SinglePools | None = None
         self._end: Errand | None = None
+        self._killed = False
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._call = configured(partial(_call_with_shared, function))
         self.can_end_jobs = isinstance(self._backend, LokyBackend)
@@ -285,6 +286,9 @@ class ParallelExecutor:
         self._in_flight.clear()
 
     def _kill(self) -> None:
+        if self._killed:  # asked for twice: a signal came before the first was noted
+            return
+        self._killed = True
         # loky's manager thread dies with a traceback if it is told to end while it
         # takes a job over
         time.sleep(_HANDOVER)
