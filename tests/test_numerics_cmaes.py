@@ -1,4 +1,4 @@
-"""CMA-ES against another library, and its margins against their definitions."""
+"""CMA-ES against its author's runs, and its margins against their definitions."""
 
 import numpy as np
 import pytest
@@ -44,22 +44,22 @@ def evaluations(function, n, seed, target=1e-9, limit=10_000):
     return limit
 
 
-# About the medians of the package cmaes 0.13.1 over seeds 0 to 15: `CMA` with the same
-# starts and the same step size, both moved by LOW and WIDTH.
+# Medians of the package cma 4.5.0, by an author of the method, over seeds 0 to 59: the
+# same starts and step size, both moved by LOW and WIDTH.
 @pytest.mark.parametrize(
     ("function", "n", "expected"),
     [
-        (sphere, 5, 760),
-        (sphere, 10, 1520),
-        (ellipsoid, 5, 1590),
-        (ellipsoid, 10, 4300),
-        (rosenbrock, 5, 1780),
-        (rosenbrock, 10, 5490),
+        (sphere, 5, 720),
+        (sphere, 10, 1510),
+        (ellipsoid, 5, 1432),
+        (ellipsoid, 10, 4080),
+        (rosenbrock, 5, 1792),
+        (rosenbrock, 10, 5445),
     ],
 )
-def test_evaluations_are_those_of_others(function, n, expected):
-    spent = [evaluations(function, n, seed) for seed in range(5)]
-    assert 0.7 * expected < np.median(spent) < 1.3 * expected
+def test_evaluations_are_those_of_its_author(function, n, expected):
+    spent = [evaluations(function, n, seed) for seed in range(15)]
+    assert 0.8 * expected < np.median(spent) < 1.2 * expected
 
 
 @pytest.mark.parametrize("lam", [4, 9, 20, 100])
