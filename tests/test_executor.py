@@ -204,3 +204,19 @@ def test_a_death_costs_itself_only(how, tmp_path):
         for begin_2 in [max(tries[i])[0]]
     ]
     assert how == "exit" or all(alone)
+
+
+def test_an_interrupt_as_the_end_begins_does_not_begin_it_again(monkeypatch):
+    with open_executor(address, Shared(np.ones(3)), 2, lost) as executor:
+        hand_over = executor._control.submit
+
+        def interrupted(call):
+            monkeypatch.undo()
+            hand_over(call)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(executor._control, "submit", interrupted)
+        executor.submit(0)
+        with pytest.raises(KeyboardInterrupt):
+            executor.abort()
+        executor.abort()
