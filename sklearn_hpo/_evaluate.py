@@ -83,7 +83,7 @@ def evaluate(job: Job, problem: Problem) -> Report:
     """
     with collected() as raised:
         report = _evaluate(job, problem)
-    return replace(report, warnings=tuple(raised))
+    return replace(report, warnings=tuple(raised)) if raised else report
 
 
 def _evaluate(job: Job, problem: Problem) -> Report:
@@ -92,11 +92,11 @@ def _evaluate(job: Job, problem: Problem) -> Report:
     resource = problem.resource
     model = reached = None
     saved = 0.0
-    job = replace(job, model=_load(job.model))
+    if job.model is not None:
+        job = replace(job, model=_load(job.model))
     try:
         train = resource.rows(train, job.fold, job.budget)
         estimator, params = resource.begin(problem.estimator, job)
-        task = replace(job, params=params, model=None)
         # nested subsets: so many rows of a fold are always the same ones
         place = (job.fold, len(train))
         heard = job.events is not None
@@ -104,7 +104,7 @@ def _evaluate(job: Job, problem: Problem) -> Report:
             limited(problem.limits, job.note),
             lent(problem.sharing, estimator, place, heard=heard) as loan,
         ):
-            result = fit_and_score(estimator, problem, train, test, task)
+            result = fit_and_score(estimator, params, problem, train, test, job)
         if result["fit_error"] is None:
             reached, saved = resource.reached(estimator), loan.saved
             model = _store(resource.end(estimator, job), job.keep)

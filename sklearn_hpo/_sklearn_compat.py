@@ -207,19 +207,21 @@ def split_mismatch(expected, got):
 # Evaluation
 
 
-def fit_and_score(estimator, problem, train, test, job):
-    """Fit a clone with a job's parameters on one split and score it.
+def fit_and_score(estimator, params, problem, train, test, job):
+    """Fit a clone on one split and score it.
 
     Parameters
     ----------
     estimator : estimator object
         A clone that may be changed.
+    params : dict
+        To be set before.
     problem : Problem
         Data, scorer and settings.
     train, test : ndarray of shape (n_train,), (n_test,)
         Row numbers of the split.
     job : Job
-        What to evaluate.
+        Which fold of which candidate it is, and who listens.
 
     Returns
     -------
@@ -235,7 +237,7 @@ def fit_and_score(estimator, problem, train, test, job):
         train=train,
         test=test,
         verbose=problem.verbose,
-        parameters=job.params,
+        parameters=params,
         fit_params=problem.fit_params,
         score_params=problem.score_params,
         return_train_score=problem.return_train_score,

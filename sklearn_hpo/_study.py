@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -118,6 +119,7 @@ class Study:
     cut_short_by: BaseException | None = field(default=None, init=False)
     _told: list[Evaluation] = field(default_factory=list, init=False)
     _untaught: list[Evaluation] = field(default_factory=list, init=False)
+    _untold: dict[int, NDArray[np.float64]] = field(default_factory=dict, init=False)
     _seen: set[Hashable] = field(default_factory=set, init=False)
     _jobs: deque[Job] = field(default_factory=deque, init=False)
     _replayed: deque[Report] = field(default_factory=deque, init=False)
@@ -246,6 +248,7 @@ class Study:
         evaluation = Evaluation(trial, work.stage)
         self.trials.append(evaluation)
         self.evaluations.append(evaluation)
+        self._untold[trial.number] = trial.row
         self._queue(evaluation, work.budget)
         return True
 
@@ -264,8 +267,7 @@ class Study:
     def _proposed(self) -> Trial | None:
         """Return the next trial, or None if there is no other candidate."""
         started = time.perf_counter()
-        # the matrices are small: more threads would only wait for one another
-        with _blas().limit(limits=1):
+        with _one_thread():
             found = self._next_candidate()
         if found is None:
             return None
@@ -330,6 +332,8 @@ class Study:
     def _tell(self, evaluations: list[Evaluation]) -> None:
         self._told.extend(evaluations)
         self._untaught.extend(evaluations)
+        for evaluation in evaluations:
+            self._untold.pop(evaluation.trial.number, None)
 
     def _teach(self) -> None:
         """Tell the optimizer, all at once, what it shall know by now."""
@@ -410,8 +414,7 @@ class Study:
     def _proposals(self) -> Iterator[tuple[NDArray[np.float64], str]]:
         """Yield the optimizer's proposal, and draws in case that it is not new."""
         self._teach()
-        told = {evaluation.trial.number for evaluation in self._told}
-        pending = [e.trial.row for e in self.trials if e.trial.number not in told]
+        pending = list(self._untold.values())
         rows = np.array(pending).reshape(len(pending), self.space.n_columns)
         yield self.optimizer.ask(1, rows)[0], self.optimizer.source(len(rows))
         # a stream of its own: proposals count from 0, redraws carry a third number
@@ -455,6 +458,15 @@ class Study:
             self.models.drop(retired)
         if self.announce:
             self.announce(self, evaluation)
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Keep small matrices from threads that would only wait for one another."""
+    blas = _blas()
+    if all(library.num_threads == 1 for library in blas.lib_controllers):
+        return nullcontext()  # to set it again takes as long as to draw a candidate
+    limiter: AbstractContextManager[Any] = blas.limit(limits=1)
+    return limiter
 
 
 @lru_cache(maxsize=1)
