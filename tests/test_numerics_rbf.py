@@ -82,6 +82,18 @@ def test_equal_rows_are_averaged():
     assert_allclose(model.predict(rows[::2])[0], [1, 4, 1], atol=1e-3)
 
 
+@pytest.mark.parametrize("d", [1, 20, 300])
+@pytest.mark.parametrize("spread", [0.0, 1e-12, 1e-8, 1e-4, 1.0])
+def test_a_line_is_reproduced_however_near_the_rows_are(d, spread):
+    rng = np.random.default_rng(d)
+    centres = rng.random((10, d)).repeat(20, axis=0)
+    rows = np.clip(centres + spread * rng.normal(size=centres.shape), 0, 1)
+    slope = rng.normal(size=d) / np.sqrt(d)
+    layout = Layout(np.zeros(d, bool), np.zeros(d, bool))
+    model = CubicRBF(rows, rows @ slope, layout, rows[:0])
+    assert_allclose(model.predict(rows)[0], rows @ slope, atol=1e-3)
+
+
 def test_pending_rows_are_near_but_move_nothing():
     space, rng = SearchSpace(MIXED), np.random.default_rng(1)
     rows, pending, where = (space.sample(n, rng) for n in (15, 4, 30))

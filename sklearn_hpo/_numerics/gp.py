@@ -57,6 +57,11 @@ class Layout:
         return not (self.categorical.any() or self.conditional.any())
 
     @cached_property
+    def _any_optional(self) -> bool:
+        """Whether any column may be inactive."""
+        return bool(self.conditional.any())
+
+    @cached_property
     def _categories(self) -> Index:
         return np.flatnonzero(self.categorical)
 
@@ -85,13 +90,13 @@ class Layout:
         position = rows - 0.5
         if self.plain:
             return position, rows[:, :0], rows[:, :0]
-        presence, category = rows[:, :0], rows[:, self._categories]
-        position[:, self._categories] = 0.0
-        if self.conditional.any():
-            active = ~np.isnan(rows)
-            position[~active] = 0.0
-            presence = 0.5 * active[:, self._optional]
-            category[np.isnan(category)] = -1.0
+        if not self._any_optional:
+            position[:, self._categories] = 0.0
+            return position, rows[:, :0], rows[:, self._categories]
+        active = ~np.isnan(rows)
+        position = np.where(active & ~self.categorical, position, 0.0)
+        presence = 0.5 * active[:, self._optional]
+        category = np.where(active, rows, -1.0)[:, self._categories]
         return position, presence, category
 
     def distances(self, rows: Array, i: Index, j: Index) -> Array:

@@ -14,7 +14,7 @@ References
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 
 from sklearn_hpo._numerics.gp import Layout
 
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 # Both keep the linear system regular: equal rows may be told, and the tail may have
 # more terms than there are rows (the categories of a column always add up to 1).
 SMOOTHING = 1e-6
-TAIL_RIDGE = 1e-6
+TAIL_RIDGE = 1e-5
 KEY_STEP = 3.0  # above the range of categories: -1, and 0 to 1
 
 
@@ -45,33 +45,30 @@ class CubicRBF:
 
     def __init__(self, rows: Array, y: Array, layout: Layout, others: Array) -> None:
         self._layout = layout
-        known = layout.embed(np.concatenate([rows, others]) if len(others) else rows)
+        known = np.concatenate([rows, others]) if len(others) else rows
+        position, presence, category = layout.embed(known)
+        keys = _keyed(category)
         # Levels that no known row has differ from all of them, and need no coordinate.
-        self._level = known[2].ravel()
+        self._level = np.sort(keys, axis=None)
         if len(self._level):
-            keys = np.sort(_keyed(known[2]), axis=None)
-            self._level = np.append(keys[:1], keys[1:][keys[1:] > keys[:-1]])
-            self._level_column = (self._level // KEY_STEP).astype(int)
-        z = self._coordinates(*known)
+            first = self._level[1:] > self._level[:-1]
+            self._level = np.append(self._level[:1], self._level[1:][first])
+            self._level_column = (self._level / KEY_STEP).astype(int)
+        z = self._coordinates(position, presence, keys)
         # One product gives squared distances: |z|^2 + |z'|^2 - 2 z z'.
         self._left = np.empty(z.shape)
         np.multiply(z[:, :-2], -2.0, out=self._left[:, :-2])
         self._left[:, -2:] = z[:, :-3:-1]
-        n, e = len(rows), z.shape[1] - 2
-        z = z[:n]
-        A = np.zeros((n + 1 + e, n + 1 + e), order="F")
-        A[:n, :n] = _cubes(self._left[:n], z)[0]
-        A[:n, n] = A[n, :n] = 1.0
-        A[:n, n + 1 :] = z[:, :-2]
-        A[n + 1 :, :n] = z[:, :-2].T
-        diagonal = A.reshape(-1, order="F")[:: n + 2 + e]
-        diagonal[:n], diagonal[n:] = SMOOTHING, -TAIL_RIDGE
-        right = np.zeros(n + 1 + e)
-        right[:n] = y
-        _, _, solution, _ = lapack.dgesv(A, right, overwrite_a=1, overwrite_b=1)
-        self._c = solution[:n]
-        # Of coordinates, squared norm and one.
-        self._tail = np.concatenate([solution[n + 1 :], [0.0], solution[n : n + 1]])
+        # The tail has a prior of its own, as if with a linear kernel; their sum is
+        # positive definite, as no distance comes near 1 / (3 TAIL_RIDGE).
+        n = len(rows)
+        terms = z[:n].copy()
+        terms[:, -2] = 0.0
+        kernel = _cubes(self._left[:n], z[:n])[0].T
+        kernel.reshape(-1, order="F")[:: n + 1] += SMOOTHING
+        kernel = blas.dsyrk(1.0 / TAIL_RIDGE, terms.T, 1.0, kernel, 1, 0, 1)
+        _, self._c, _ = lapack.dposv(kernel, y, overwrite_a=1)
+        self._tail = self._c @ terms / TAIL_RIDGE
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Return the values of the interpolant and the distances from known rows.
@@ -88,12 +85,13 @@ class CubicRBF:
         distance : ndarray of shape (m,)
             To the nearest row that is observed or among the others.
         """
-        z = self._coordinates(*self._layout.embed(rows))
+        position, presence, category = self._layout.embed(rows)
+        z = self._coordinates(position, presence, _keyed(category))
         cubes, distances = _cubes(self._left, z)
         value = self._c @ cubes[: len(self._c)] + z @ self._tail
         return value, distances.min(axis=0)
 
-    def _coordinates(self, position: Array, presence: Array, category: Array) -> Array:
+    def _coordinates(self, position: Array, presence: Array, keys: Array) -> Array:
         """Return Euclidean coordinates, squared norms and ones, (m, e + 2)."""
         d = position.shape[1]
         n_numeric = d + presence.shape[1]
@@ -101,10 +99,10 @@ class CubicRBF:
         z[:, :d] = position
         z[:, d:n_numeric] = presence
         if len(self._level):
-            one_hot = _keyed(category)[:, self._level_column] == self._level
+            one_hot = keys[:, self._level_column] == self._level
             np.multiply(one_hot, np.sqrt(0.5), out=z[:, n_numeric:-2])
         numeric = z[:, :n_numeric]
-        z[:, -2] = np.einsum("ij,ij->i", numeric, numeric) + 0.5 * category.shape[1]
+        z[:, -2] = np.einsum("ij,ij->i", numeric, numeric) + 0.5 * keys.shape[1]
         return z
 
 

@@ -125,14 +125,14 @@ class Optimizer(ABC):
         """
         self.rows = np.vstack([self.rows, rows])
         self._distinct.update(row.tobytes() for row in rows)
-        self.losses = np.append(self.losses, losses)
-        self.budgets = np.append(self.budgets, budgets)
+        self.losses = np.concatenate([self.losses, losses])
+        self.budgets = np.concatenate([self.budgets, budgets])
         if seconds is None:
             seconds = np.full(len(losses), np.nan)
-        self.seconds = np.append(self.seconds, seconds)
+        self.seconds = np.concatenate([self.seconds, seconds])
         if variances is None:
             variances = np.zeros(len(losses))
-        self.variances = np.append(self.variances, variances)
+        self.variances = np.concatenate([self.variances, variances])
 
     def source(self, n_pending: int) -> str:
         """Return what makes the next proposal.
