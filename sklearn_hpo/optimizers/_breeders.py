@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.variation import (
+    below,
     binomial,
     differential,
     halfway_inside,
@@ -162,7 +163,7 @@ class DifferentialBreeder(Breeder):
         rank, pull = np.zeros(m, dtype=int), np.ones((m, 1))
         if screened:
             n_leaders = max(2, len(rows) // LEADERS)
-            rank[::2] = rng.integers(n_leaders, size=len(rank[::2]))
+            rank[::2] = below(n_leaders, len(rank[::2]), rng)
             pull[::2] = scale[::2]
         leader = rows[order[rank]]
         difference = rows[first] - rows[second]
@@ -344,14 +345,14 @@ def _drawn(
     """Return (m, 1) draws from values, or m times the number that the user gave."""
     if given != "auto" or isinstance(values, float):
         return np.full((m, 1), values if given == "auto" else given)
-    return values[rng.integers(len(values), size=(m, 1))]
+    return values[below(len(values), (m, 1), rng)]
 
 
 def _tournament(
     losses: NDArray[np.float64], size: tuple[int, int], rng: np.random.Generator
 ) -> Index:
     """Return the winners of `size[0]` tournaments among `size[1]` members each."""
-    drawn = rng.integers(len(losses), size=size)
+    drawn = below(len(losses), size, rng)
     best = np.argmin(losses[drawn], axis=1)
     winners: Index = drawn[np.arange(size[0]), best]
     return winners

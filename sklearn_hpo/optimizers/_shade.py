@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.success import SuccessHistory, linear_size
-from sklearn_hpo._numerics.variation import pairs
+from sklearn_hpo._numerics.variation import below, pairs
 from sklearn_hpo.optimizers._base import Rows
 from sklearn_hpo.optimizers._breeders import DifferentialBreeder, Parents, step
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
@@ -193,7 +193,7 @@ class LShadeOptimizer(EvolutionaryOptimizer):
         first, second = pairs(n, m, parents.target, rng, len(archived))
         n_leaders = max(2, round(LEADERS * n))
         order = np.argsort(parents.losses, kind="stable")
-        leader = parents.rows[order[rng.integers(n_leaders, size=m)]]
+        leader = parents.rows[order[below(n_leaders, m, rng)]]
         other = parents.rows[first]
         difference = other - np.concatenate([parents.rows, archived])[second]
         scales = np.full((m, 1), scale)
