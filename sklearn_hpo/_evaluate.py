@@ -12,6 +12,7 @@ from sklearn_hpo._limits import Limits, limited
 from sklearn_hpo._resources import Resource
 from sklearn_hpo._sharing import Sharing, lent
 from sklearn_hpo._sklearn_compat import failed_result, fit_and_score
+from sklearn_hpo._transfer import pack
 from sklearn_hpo._trial import Job, Report
 from sklearn_hpo._warnings import collected
 
@@ -157,19 +158,20 @@ def lost(job: Job, error: Exception, shared: Problem) -> Report:
 
 
 def _load(model: Any) -> Any:
-    """Take a model out of its file, if it was left in one."""
-    if not isinstance(model, Path):
-        return model
-    loaded = pickle.loads(model.read_bytes())
-    model.unlink()
-    return loaded
+    """Take a model out of its file, if it was left in one.
+
+    The file stays: if this worker dies, another one needs it.
+    """
+    return pickle.loads(model.read_bytes()) if isinstance(model, Path) else model
 
 
 def _store(model: Any, keep: Path | bool) -> Any:
     """Leave a model in a file, if it shall be in one."""
     if model is None or not isinstance(keep, Path):
         return model
-    keep.write_bytes(pickle.dumps(model, 5))
+    half = keep.with_suffix(".half")
+    half.write_bytes(pack(model))
+    half.replace(keep)
     return keep
 
 

@@ -26,6 +26,7 @@ class Models:
         self.folder = folder
         self.n_peak = 0
         self._waiting: dict[int, dict[int, Any]] = {}
+        self._lent: dict[tuple[int, int], Path] = {}
 
     def lend(self, job: Job) -> Job:
         """Give a job the model of its trial and fold, and say where to leave its own.
@@ -44,6 +45,8 @@ class Models:
         if keep and self.folder is not None:
             keep = self.folder / f"model-{job.trial}-{job.fold}"
         model = self._waiting.get(job.trial, {}).pop(job.fold, None)
+        if isinstance(model, Path):
+            self._lent[job.trial, job.fold] = model
         return replace(job, model=model, keep=keep)
 
     def take(self, report: Report) -> Report:
@@ -59,6 +62,9 @@ class Models:
         report : Report
             Without the model.
         """
+        lent = self._lent.pop((report.trial, report.fold), None)
+        if lent is not None and lent != report.model:
+            lent.unlink(missing_ok=True)
         if report.model is not None:
             self._waiting.setdefault(report.trial, {})[report.fold] = report.model
             self.n_peak = max(self.n_peak, sum(map(len, self._waiting.values())))

@@ -1,6 +1,8 @@
 """HyperbandSearchCV as its users meet it."""
 
+import os
 import pickle
+import signal
 import time
 
 import joblib
@@ -182,6 +184,35 @@ def test_models_wait_in_a_folder_and_leave_it(tmp_path, n_jobs):
     assert list(tmp_path.iterdir()) == []
     if n_jobs == 1:
         assert max(SEEN) > 1
+
+
+class DieOnce:
+    """Kills the first worker that takes a model further."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, probe):
+        died = self.folder / "died"
+        if hasattr(probe, "done_") and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_models_outlive_the_worker_that_has_them(tmp_path):
+    fitted = search(Probe(act=DieOnce(tmp_path)), n_jobs=2, refit=False).fit(X, Y)
+    assert (tmp_path / "died").exists()
+    reference = search(refit=False).fit(X, Y)
+    for name in ("n_resources", "mean_test_score"):
+        assert_array_equal(fitted.cv_results_[name], reference.cv_results_[name])
+
+
+def test_models_of_a_notebook_go_on():
+    class Local(Probe):
+        """Of no module that a worker could import."""
+
+    fitted = search(Local(), n_jobs=2).fit(X, Y)
+    assert fitted.best_params_ == search().fit(X, Y).best_params_
 
 
 def test_asha_needs_leave_to_depend_on_timing():
