@@ -277,7 +277,10 @@ def test_partial_fit_of_the_refit():
             {"learning_rate": loguniform(1e-2, 1), "max_leaf_nodes": randint(2, 20)},
         ),
         (
-            make_pipeline(StandardScaler(), SGDClassifier(max_iter=18, random_state=0)),
+            make_pipeline(
+                StandardScaler(),
+                SGDClassifier(max_iter=18, tol=None, random_state=0),
+            ),
             {"sgdclassifier__alpha": loguniform(1e-6, 1e1)},
         ),
     ],

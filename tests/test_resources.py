@@ -96,7 +96,7 @@ class TestPasses:
     @pytest.mark.parametrize(
         "estimator",
         [
-            SGDClassifier(max_iter=9, random_state=0),
+            SGDClassifier(max_iter=9, tol=None, random_state=0),
             MLPClassifier((8,), max_iter=9, random_state=0),
             MLPRegressor(hidden_layer_sizes=(8,), max_iter=9, random_state=0),
         ],
@@ -119,7 +119,7 @@ class TestPasses:
         assert_allclose(fitted.predict_proba(X), whole.predict_proba(X))
 
     def test_a_class_that_a_fold_lacks_is_known(self):
-        estimator = SGDClassifier(loss="log_loss", max_iter=3, random_state=0)
+        estimator = SGDClassifier(loss="log_loss", max_iter=3, tol=None, random_state=0)
         resource = choose(estimator)
         job = Job(0, 0, {}, 1.0)
         fitted, _ = resource.begin(estimator, job)
@@ -127,7 +127,7 @@ class TestPasses:
         assert fitted.predict_proba(X).shape == (len(X), 3)
 
     def test_fit_params_reach_every_pass(self):
-        estimator = make_pipeline(StandardScaler(), SGDClassifier(max_iter=4))
+        estimator = make_pipeline(StandardScaler(), SGDClassifier(max_iter=4, tol=None))
         resource = choose(estimator)
         fitted, settings = resource.begin(estimator, Job(0, 0, {}, 0.5))
         fitted.set_params(**settings)
@@ -247,8 +247,14 @@ AUTO = {
     "histogram": (HistGradientBoostingClassifier(), "max_iter", 11, 100),
     "mlp": (MLPClassifier(), "partial_fit", 22, 200),
     "mlp that stops early": (MLPClassifier(early_stopping=True), "max_iter", 22, 200),
-    "sgd": (SGDClassifier(), "partial_fit", 111, 1000),
-    "balanced sgd": (SGDClassifier(class_weight="balanced"), "max_iter", 111, 1000),
+    "sgd": (SGDClassifier(tol=None), "partial_fit", 111, 1000),
+    "sgd that stops by itself": (SGDClassifier(), "folds", 1, 3),
+    "balanced sgd": (
+        SGDClassifier(class_weight="balanced", tol=None),
+        "max_iter",
+        111,
+        1000,
+    ),
     "elastic net": (ElasticNet(), "max_iter", 111, 1000),
     "liblinear": (LogisticRegression(solver="liblinear"), "folds", 1, 3),
     "svc": (SVC(), "folds", 1, 3),
@@ -281,7 +287,7 @@ def test_automatic_choice(name):
     ("estimator", "searched", "name"),
     [
         (RandomForestClassifier(), "n_estimators", "folds"),
-        (SGDClassifier(), "class_weight", "max_iter"),
+        (SGDClassifier(tol=None), "class_weight", "max_iter"),
         (MLPClassifier(), "solver", "max_iter"),
         (Pipeline([("clf", RandomForestClassifier())]), "clf", "folds"),
         (RandomForestClassifier(), "max_depth", "n_estimators"),

@@ -16,6 +16,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
@@ -141,6 +142,8 @@ def _iterations(data: Data) -> Iterations | None:
     if type(final).__module__.split(".")[0] in ("xgboost", "lightgbm"):
         # None stands for the booster's own default
         return Boosting(**{**settings, "maximum": amount or 100})
+    if name == "max_iter" and _ends_by_itself(final):
+        return None
     if name == "max_iter" and _passes_work(final, data.searched, prefix):
         return _partial_fit(data)
     if "warm_start" not in parameters and hasattr(final, "staged_predict"):
@@ -155,6 +158,15 @@ def _is_refitted(data: Data, prefix: str) -> bool:
     """Whether transformers give their training rows another form than later ones."""
     parts = data.estimator.get_params().values() if prefix else ()
     return any(isinstance(part, TargetEncoder) for part in parts)
+
+
+def _ends_by_itself(final: Any) -> bool:
+    """Whether ``fit`` ends long before ``max_iter``, where ``partial_fit`` goes on."""
+    networks = MLPClassifier, MLPRegressor  # which mostly need all of it
+    tol = getattr(final, "tol", None)
+    return hasattr(final, "partial_fit") and not (
+        tol is None or isinstance(final, networks)
+    )
 
 
 def _passes_work(final: Any, searched: frozenset[str], prefix: str) -> bool:
