@@ -5,10 +5,12 @@ Ray's deals jobs out in turn, to busy workers too, and can't replace a dead one.
 stands here has those methods of a joblib backend that `ParallelExecutor` calls.
 """
 
+import os
 import warnings
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from joblib import parallel_config
@@ -21,7 +23,7 @@ class WorkersDied(BrokenExecutor):
 
 
 class WorkerKilled(WorkersDied):
-    """A job has ended its worker, where it was alone, each time it was run."""
+    """A job was lost with its worker, which had no other."""
 
 
 def cluster_of(backend: Any) -> "type[DaskBackend | RayBackend] | None":
@@ -139,28 +141,23 @@ class RayBackend:
         self._task = self._ray.remote(_run).options(**settings)
         self._held = self._ray.put((call, backend.get_nested_backend(), shared))
         self._references: set[Any] = set()
-        self._aborted = False
 
-    def submit(self, job: bytes, callback: Done, chances: int = 2) -> None:
+    def finds(self, folder: Path) -> bool:
+        """Whether all workers are on this machine, or another one with its files."""
+        machines = [node for node in self._ray.nodes() if node["Alive"]]
+        look = self._ray.remote(os.path.isdir).remote(folder)
+        return len(machines) == 1 and bool(self._ray.get(look))
+
+    def submit(self, job: bytes, callback: Done) -> None:
         """Hand over a pickled job; `callback` gets its future when it has ended."""
         reference = self._task.remote(job, self._held)
         self._references.add(reference)
 
         def done(future: Any) -> None:
             self._references.discard(reference)
-            again = chances > 1 and not self._aborted
-            if again and self._died(future.exception()):
-                self.submit(job, callback, chances - 1)
-            else:
-                callback(future)
+            callback(future)
 
         reference.future().add_done_callback(done)
-
-    def _died(self, error: BaseException | None) -> bool:
-        errors = self._ray.exceptions
-        return isinstance(error, errors.RayError) and not isinstance(
-            error, errors.RayTaskError | errors.TaskCancelledError
-        )
 
     def retrieve_result_callback(self, future: Any) -> list[Any]:
         """Return the result of a job, in a list as joblib's backends do."""
@@ -168,12 +165,13 @@ class RayBackend:
             return [future.result()]
         except self._ray.exceptions.RayTaskError as error:
             raise (error.cause or error) from error
+        except self._ray.exceptions.OutOfMemoryError as error:
+            raise WorkersDied("Ray has killed the fit for want of memory.") from error
         except self._ray.exceptions.RayError as error:
-            raise WorkerKilled("The fit has killed its worker twice.") from error
+            raise WorkerKilled("The worker has died of the fit.") from error
 
     def abort_everything(self, ensure_ready: bool) -> None:
         """End the running jobs with their processes."""
-        self._aborted = True
         for reference in list(self._references):
             self._ray.cancel(reference, force=True)
 

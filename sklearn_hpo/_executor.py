@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,16 @@ from joblib.parallel import (
     Parallel,
 )
 
-from sklearn_hpo._clusters import WorkerKilled, WorkersDied, cluster_of
+from sklearn_hpo._clusters import RayBackend, WorkerKilled, WorkersDied, cluster_of
 from sklearn_hpo._limits import limit_exceeded
-from sklearn_hpo._pools import ControlThread, Errand, SinglePools
+from sklearn_hpo._pools import (
+    ControlThread,
+    Errand,
+    SinglePools,
+    abandon,
+    death_among,
+    processes_of,
+)
 from sklearn_hpo._sklearn_compat import configured
 from sklearn_hpo._transfer import SharedFile, check_parts, pack, parts_of
 
@@ -58,7 +66,6 @@ class SequentialExecutor:
 
     n_workers = n_slots = 1
     in_caller = True
-    can_end_jobs = False
     folder = None
 
     def __init__(self, function: Callable[..., Any], shared: Any) -> None:
@@ -81,6 +88,9 @@ class SequentialExecutor:
 
     def check(self, parts: Mapping[str, Any]) -> None:
         """Accept all: nothing is sent anywhere."""
+
+    def notes_folder(self) -> None:
+        """Return None: the process that would end is the caller."""
 
     def abort(self) -> None:
         """Drop the jobs that have not run."""
@@ -109,7 +119,7 @@ class ParallelExecutor:
 
     Notes
     -----
-    A worker of loky that dies takes its pool with it. All jobs in flight are then run
+    A local worker that dies takes its pool with it. All jobs in flight are then run
     again, and from then on each worker has a pool of its own, so that one that dies
     costs nothing but itself. A job gets no third chance; if the system killed it, the
     second one is alone, as it may be for want of memory.
@@ -136,14 +146,15 @@ class ParallelExecutor:
         self._ready: deque[Any] = deque()
         self._backend = parallel._backend
         self._pools: SinglePools | None = None
+        self._workers: list[BaseProcess] = []
         self._end: Errand | None = None
         self._killed = False
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._call = configured(partial(_call_with_shared, function))
-        self.can_end_jobs = isinstance(self._backend, LokyBackend)
-        self._curable = (BrokenExecutor,) if self.can_end_jobs else ()
+        self._curable: tuple[type[BrokenExecutor], ...] = ()
         self._packs = not getattr(self._backend, "supports_sharedmem", False)
         self.folder = None
+        self._folder = folder
         cluster = cluster_of(self._backend)
         self._on_cluster = cluster is not None
         if self._packs:
@@ -160,6 +171,8 @@ class ParallelExecutor:
                 check_parts(parts_of(shared))
                 raise
         elif isinstance(self._backend, _LOCAL_PROCESSES):
+            self._curable = (BrokenExecutor,)
+            self._workers = processes_of(self._backend)
             self.folder = folder
             shared = SharedFile.write(shared, folder)
         self._shared = shared
@@ -188,6 +201,12 @@ class ParallelExecutor:
         if self._packs:
             check_parts(parts)
 
+    def notes_folder(self) -> Path | None:
+        """Return where workers that end themselves can say why; None if none can."""
+        if isinstance(self._backend, RayBackend) and self._backend.finds(self._folder):
+            return self._folder
+        return self.folder
+
     def _dispatch(self) -> None:
         if any(task.alone for task in self._in_flight.values()):
             return
@@ -207,9 +226,7 @@ class ParallelExecutor:
                 call, lambda out: self._done.put((ticket, out))
             )
         except self._curable as error:  # another job has killed a worker meanwhile
-            broken: Future[Any] = Future()
-            broken.set_exception(error)
-            self._done.put((ticket, broken))
+            self._done.put((ticket, _broken(error)))
 
     def _packed(self, job: Any) -> Any:
         # packed here, an error is raised here; unpacked by the job, it is the job's
@@ -229,10 +246,8 @@ class ParallelExecutor:
             task = self._in_flight.pop(ticket, None)
             if task is None:  # of a pool that is no more
                 continue
-            if self._pools is not None:
-                self._pools.free(out)
             try:
-                self._ready.append(self._backend.retrieve_result_callback(out)[0])
+                self._ready.append(self._result(out))
             except self._curable as error:
                 self._recover(task, error)
             except BaseException:
@@ -247,6 +262,16 @@ class ParallelExecutor:
             # Python is deaf to a signal that comes right before it begins to wait
             with suppress(queue.Empty):
                 return self._done.get(timeout=_HEED)
+            error = death_among(self._workers) if self._pools is None else None
+            if error is not None and self._in_flight:
+                return next(iter(self._in_flight)), _broken(error)
+
+    def _result(self, out: Any) -> Any:
+        if self._pools is not None:
+            self._pools.free(out)
+        if isinstance(out, Future) and not self._on_cluster:
+            return out.result()[0]
+        return self._backend.retrieve_result_callback(out)[0]
 
     def _recover(self, task: "_Task", error: BrokenExecutor) -> None:
         """Give the jobs of a pool that broke back, but not those that broke it."""
@@ -264,14 +289,15 @@ class ParallelExecutor:
                 self._ready.append(self._lost(task.job, TimeoutError(reason)))
             elif any(reasons):
                 self._waiting.appendleft(task)
-            elif task.tried or isinstance(error, WorkerKilled):
+            elif task.tried:
                 self._ready.append(self._lost(task.job, error))
             else:
                 self._try_again(task, error)
 
     def _try_again(self, task: "_Task", error: BrokenExecutor) -> None:
         task.tried = True
-        task.alone = self._on_cluster or "SIGKILL" in str(error)
+        shared = self._on_cluster and not isinstance(error, WorkerKilled)
+        task.alone = shared or "SIGKILL" in str(error)
         (self._suspects if task.alone else self._waiting).appendleft(task)
 
     def abort(self) -> None:
@@ -298,7 +324,10 @@ class ParallelExecutor:
             self._pools.close()
 
     def _end_pool(self) -> None:
-        self._backend.abort_everything(ensure_ready=False)
+        if death_among(self._workers) is not None:
+            abandon(self._backend)
+        else:
+            self._backend.abort_everything(ensure_ready=False)
 
     def close(self, folder: Path) -> None:
         """End what is the executor's own.
@@ -325,6 +354,12 @@ class _Task:
     job: Any
     tried: bool = False
     alone: bool = False
+
+
+def _broken(error: BrokenExecutor) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
 
 
 @contextmanager

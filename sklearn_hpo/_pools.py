@@ -1,14 +1,17 @@
 """Pools of one worker each, which die alone, and a thread that signals leave alone."""
 
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from joblib.externals.loky import ProcessPoolExecutor
+from joblib.parallel import MultiprocessingBackend
 
 # A worker without work ends after so many seconds, as joblib's own.
 _IDLE_SECONDS = 300
@@ -66,9 +69,9 @@ class SinglePools:
         future : Future
             Of the call. If its process died, a new one takes its place.
         """
-        pool = self._busy.pop(future)
-        if isinstance(future.exception(), BrokenExecutor):
-            self._all.remove(pool)
+        pool = self._busy.pop(future, None)  # None if no process came up
+        if pool is None or isinstance(future.exception(), BrokenExecutor):
+            self._all.discard(pool)
             self._idle.append(None)
         else:
             self._idle.append(pool)
@@ -78,6 +81,64 @@ class SinglePools:
         for pool in self._all:
             pool.shutdown(wait=True, kill_workers=True)
         self._all.clear()
+
+
+def processes_of(backend: Any) -> list[BaseProcess]:
+    """Return the workers of a pool that does not tell if one of them dies.
+
+    Parameters
+    ----------
+    backend : joblib.parallel.LokyBackend or MultiprocessingBackend
+        That runs.
+
+    Returns
+    -------
+    workers : list of multiprocessing.Process
+        None of loky's, which does tell.
+    """
+    if not isinstance(backend, MultiprocessingBackend):
+        return []
+    return list(backend._get_pool()._pool)
+
+
+def death_among(workers: list[BaseProcess]) -> BrokenExecutor | None:
+    """Return an error that tells of a worker that has died, if one has.
+
+    Parameters
+    ----------
+    workers : list of multiprocessing.Process
+        Which live as long as their pool.
+
+    Returns
+    -------
+    error : concurrent.futures.BrokenExecutor or None
+        With the exit code, or the name of the signal.
+    """
+    for worker in workers:
+        if worker.exitcode is not None:
+            code = worker.exitcode
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            return BrokenExecutor(f"A worker process has died ({how}).")
+    return None
+
+
+def abandon(backend: Any) -> None:
+    """End the workers of a pool of multiprocessing one of which has died.
+
+    Its own way to end waits for locks that the dead one may have held.
+
+    Parameters
+    ----------
+    backend : joblib.parallel.MultiprocessingBackend
+        That runs; it has no pool then.
+    """
+    pool, backend._pool = backend._get_pool(), None
+    pool.close()
+    pool._terminate.cancel()
+    pool._worker_handler._state = "TERMINATE"  # so that no worker is replaced
+    for worker in list(pool._pool):
+        worker.kill()
+        worker.join()
 
 
 @dataclass

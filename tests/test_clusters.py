@@ -201,8 +201,39 @@ def test_interrupt_keeps_what_is_done():
     assert search().fit(X, Y).n_trials_ == 12
 
 
+class Greedy(Probe):
+    """Below 0.1 it hangs, then it eats memory."""
+
+    def fit(self, X, y):
+        if self.x < 0.1:
+            sum(range(10**12))  # one call into C that never gives Python a turn
+        hoard = []
+        while self.x < 0.2:
+            hoard.append(np.ones(10**6))
+            time.sleep(0.002)
+        return super().fit(X, y)
+
+
+def test_limits_hold(cluster):
+    if cluster == "dask":
+        pytest.skip("workers of Dask have other fits")
+    points = [{"x": x} for x in (0.05, 0.5, 0.15, 0.7)]
+    halves = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
+    how = {"points_to_evaluate": points, "n_iter": 4, "error_score": -9.0}
+    fitted = search(Greedy(), cv=halves, fit_timeout=3.0, fit_memory=3 * 10**8, **how)
+    with pytest.warns(FitFailedWarning) as caught:
+        fitted.fit(X, Y)
+    text = str(caught[0].message)
+    assert "fit_timeout allows" in text
+    assert "fit_memory allows" in text
+    scores = fitted.cv_results_["mean_test_score"]
+    assert_allclose(scores, [-9.0, -0.01, -9.0, -0.01])
+
+
 @pytest.mark.parametrize("limit", [{"fit_timeout": 5.0}, {"fit_memory": 10**9}])
-def test_limits_are_refused(limit):
+def test_limits_are_refused(cluster, limit):
+    if cluster == "ray":
+        pytest.skip("workers of Ray on this machine can be ended")
     with pytest.raises(ValueError, match="need worker processes of this machine"):
         search(**limit).fit(X, Y)
 

@@ -1,8 +1,11 @@
 """Limits of fits, and workers that die."""
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -57,11 +60,12 @@ def search(**how):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("holds_gil", [False, True])
-def test_bad_fits_cost_themselves_only(holds_gil, tmp_path, monkeypatch):
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_bad_fits_cost_themselves_only(backend, holds_gil, tmp_path, monkeypatch):
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
     fitted = search(fit_timeout=1.5, fit_memory=3 * 10**8)
     fitted.set_params(estimator__holds_gil=holds_gil)
-    with pytest.warns(FitFailedWarning) as caught:
+    with joblib.parallel_config(backend), pytest.warns(FitFailedWarning) as caught:
         fitted.fit(X, Y)
     x = np.array([p["x"] for p in fitted.cv_results_["params"]])
     scores = fitted.cv_results_["mean_test_score"]
@@ -91,6 +95,41 @@ def test_limits_do_not_touch_fits_within_them():
     )
 
 
+class Busy(Risky):
+    """Leaves the number of its process, and takes its time."""
+
+    def fit(self, X, y):
+        (Path(os.environ["BUSY"]) / str(os.getpid())).touch()
+        time.sleep(0.8)
+        return super().fit(X, y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["busy", "idle"])
+def test_a_process_of_a_plain_pool_may_die(victim, tmp_path, monkeypatch):
+    monkeypatch.setenv("BUSY", str(tmp_path))
+
+    def strike():
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.02)
+        busy = int(next(tmp_path.iterdir()).name)
+        children = multiprocessing.active_children()
+        pids = {child.pid for child in children if "PoolWorker" in child.name}
+        idle = (pids - {busy}).pop()
+        os.kill(busy if victim == "busy" else idle, signal.SIGKILL)
+
+    whole = [(np.arange(100), np.arange(100, 150))]
+    fitted = search(n_iter=4, cv=whole, max_concurrent=1)
+    fitted.set_params(estimator=Busy(), param_distributions={"x": uniform(0.5, 0.4)})
+    killer = threading.Thread(target=strike)
+    killer.start()
+    with joblib.parallel_config("multiprocessing"):
+        fitted.fit(X, Y)
+    killer.join()
+    x = np.array([p["x"] for p in fitted.cv_results_["params"]])
+    np.testing.assert_allclose(fitted.cv_results_["mean_test_score"], -((x - 0.6) ** 2))
+
+
 @pytest.mark.slow
 def test_deaths_in_a_halving_search():
     fitted = HyperbandSearchCV(
@@ -110,7 +149,7 @@ def test_deaths_in_a_halving_search():
 
 
 @pytest.mark.parametrize("limit", [{"fit_timeout": 5.0}, {"fit_memory": 10**9}])
-@pytest.mark.parametrize("backend", ["threading", "multiprocessing", "alone"])
+@pytest.mark.parametrize("backend", ["threading", "alone"])
 def test_where_no_fit_can_be_ended_limits_are_refused(limit, backend):
     n_jobs = 1 if backend == "alone" else 2
     name = "loky" if backend == "alone" else backend

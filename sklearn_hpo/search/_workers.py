@@ -47,14 +47,17 @@ def folder_of_notes(limits, executor):
     ValueError
         If the limits can't be held.
     """
-    if limits and not executor.can_end_jobs:
+    if not limits:
+        return None
+    if limits.memory is not None and not CAN_MEASURE_MEMORY:
+        raise ValueError("fit_memory can be measured on Linux only.")
+    folder = executor.notes_folder()
+    if folder is None:
         raise ValueError(
             "fit_timeout and fit_memory need worker processes of this machine, "
             "which can be ended: set n_jobs to 2 or more, with the backend 'loky'."
         )
-    if limits.memory is not None and not CAN_MEASURE_MEMORY:
-        raise ValueError("fit_memory can be measured on Linux only.")
-    return executor.folder if limits else None
+    return folder
 
 
 def parts_of_jobs(search, heard):
