@@ -3,38 +3,31 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
+from sklearn_hpo._candidates import Candidates, Results
 from sklearn_hpo._events import CallbackFailed
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
 from sklearn_hpo._journal import Journal
 from sklearn_hpo._models import Models
 from sklearn_hpo._records import Evaluation, Rules
 from sklearn_hpo._signals import Terminated
-from sklearn_hpo._trial import Job, Report, Trial
+from sklearn_hpo._trial import Job, Report
 from sklearn_hpo._warnings import inside_fit
 from sklearn_hpo.optimizers import Optimizer
 from sklearn_hpo.schedulers import Continue, New, Scheduler
 from sklearn_hpo.space import SearchSpace
 
-# How many draws may repeat earlier candidates before a space counts as exhausted.
-_MAX_REDRAWS = 1000
-
 # What ends a study early, with what is done.
 _SIGNALS = (KeyboardInterrupt, Terminated)
 _ENDS = (*_SIGNALS, CallbackFailed, BrokenExecutor)
-
-Results = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(eq=False)
@@ -118,16 +111,23 @@ class Study:
     settled: list[Evaluation] = field(default_factory=list, init=False)
     cut_short_by: BaseException | None = field(default=None, init=False)
     _told: list[Evaluation] = field(default_factory=list, init=False)
-    _untaught: list[Evaluation] = field(default_factory=list, init=False)
-    _untold: dict[int, NDArray[np.float64]] = field(default_factory=dict, init=False)
-    _seen: set[Hashable] = field(default_factory=set, init=False)
     _jobs: deque[Job] = field(default_factory=deque, init=False)
     _replayed: deque[Report] = field(default_factory=deque, init=False)
     _closed: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._first = iter(self.first)
+        self._candidates = Candidates(
+            self.space,
+            self.optimizer,
+            self.seed,
+            self.n_splits,
+            self.first,
+            self.known,
+            self.earlier,
+            self.objectives_of,
+            self.journal,
+        )
         self._began = time.monotonic()
 
     @property
@@ -166,7 +166,7 @@ class Study:
         KeyboardInterrupt, Terminated, CallbackFailed, BrokenExecutor
             If it came before any trial was complete.
         """
-        self._begin()
+        self._candidates.begin()
         try:
             while self._fill(executor):
                 if self._replayed:
@@ -187,7 +187,7 @@ class Study:
             self.cut_short_by = error
         told = set(map(id, self._told))
         self._tell([e for e in self.settled if id(e) not in told])
-        self._teach()
+        self._candidates.teach()
 
     def _note(self, report: Report) -> None:
         if self.journal is not None:
@@ -202,15 +202,6 @@ class Study:
             twin = replace(report, fold=job.fold)
             self._note(twin)
             self._replayed.append(twin)
-
-    def _begin(self) -> None:
-        self.optimizer.start(self.space, self.seed)
-        if self.earlier is not None and len(self.earlier[1]):
-            self.optimizer.recall(*self.earlier)
-        if self.known is not None and len(self.known[1]):
-            rows, losses = self.known
-            self.optimizer.tell(rows, losses, np.ones(len(losses)))
-            self._seen |= {self.space.key(self.space.decode(row)) for row in rows}
 
     def _fill(self, executor: SequentialExecutor | ParallelExecutor) -> bool:
         """Keep the workers busy; return whether any job is under way."""
@@ -241,40 +232,15 @@ class Study:
 
     def _start(self, work: New) -> bool:
         """Queue the first folds of a new trial, if there is another candidate."""
-        trial = self._recorded() or self._proposed()
+        trial = self._candidates.next(len(self.trials))
         if trial is None:
             self._close()
             return self._schedule()
         evaluation = Evaluation(trial, work.stage)
         self.trials.append(evaluation)
         self.evaluations.append(evaluation)
-        self._untold[trial.number] = trial.row
         self._queue(evaluation, work.budget)
         return True
-
-    def _recorded(self) -> Trial | None:
-        """Return the trial that an earlier run proposed in this place, if it did."""
-        number = len(self.trials)
-        if self.journal is None or number not in self.journal.proposals:
-            return None
-        old = self.journal.proposals[number]
-        # what is given is taken from where it is given, so that all of it is used
-        params = None if old.source == "given" else self.space.decode(old.row)
-        if params is None or not self._is_new(params):
-            return None
-        return Trial(number, params, old.row, old.source, old.seconds)
-
-    def _proposed(self) -> Trial | None:
-        """Return the next trial, or None if there is no other candidate."""
-        started = time.perf_counter()
-        with _one_thread():
-            found = self._next_candidate()
-        if found is None:
-            return None
-        trial = Trial(len(self.trials), *found, time.perf_counter() - started)
-        if self.journal is not None:
-            self.journal.expect(trial)
-        return trial
 
     def _go_on(self, work: Continue) -> bool:
         """Queue what a trial needs to get up to a higher budget."""
@@ -331,26 +297,7 @@ class Study:
 
     def _tell(self, evaluations: list[Evaluation]) -> None:
         self._told.extend(evaluations)
-        self._untaught.extend(evaluations)
-        for evaluation in evaluations:
-            self._untold.pop(evaluation.trial.number, None)
-
-    def _teach(self) -> None:
-        """Tell the optimizer, all at once, what it shall know by now."""
-        if not self._untaught:
-            return
-        evaluations, self._untaught = self._untaught, []
-        scores = [
-            self.objectives_of(e.results) if self.objectives_of else e.estimate
-            for e in evaluations
-        ]
-        self.optimizer.tell(
-            np.array([e.trial.row for e in evaluations]),
-            -np.array(scores),
-            np.array([e.budget for e in evaluations]),
-            self.n_splits * np.array([e.fit_seconds for e in evaluations]),
-            np.array([e.variance for e in evaluations]),
-        )
+        self._candidates.tell(evaluations)
 
     def _close(self) -> None:
         """Start no new trial any more."""
@@ -393,42 +340,6 @@ class Study:
         before, after = scores[:-patience].max(), scores[-patience:].max()
         return bool(after <= before + self.rules.tol) and before > -np.inf
 
-    def _next_candidate(
-        self,
-    ) -> tuple[dict[str, Any], NDArray[np.float64], str] | None:
-        """Return a candidate that is new and its source, or None if there is none."""
-        for params in self._first:
-            if self._is_new(params):
-                return params, self.space.encode(params), "given"
-        if len(self._seen) >= self.space.size:
-            return None
-        for row, source in self._proposals():
-            params = self.space.decode(row)
-            if self._is_new(params):
-                return params, row, source
-        if math.isinf(self.space.size):
-            return None
-        params = next(filter(self._is_new, self.space))
-        return params, self.space.encode(params), "random"
-
-    def _proposals(self) -> Iterator[tuple[NDArray[np.float64], str]]:
-        """Yield the optimizer's proposal, and draws in case that it is not new."""
-        self._teach()
-        pending = list(self._untold.values())
-        rows = np.array(pending).reshape(len(pending), self.space.n_columns)
-        yield self.optimizer.ask(1, rows)[0], self.optimizer.source(len(rows))
-        # a stream of its own: proposals count from 0, redraws carry a third number
-        rng = np.random.default_rng([self.seed, len(self.trials), 1])
-        for _ in range(_MAX_REDRAWS):
-            yield self.space.sample(1, rng)[0], "random"
-
-    def _is_new(self, params: dict[str, Any]) -> bool:
-        key = self.space.key(params)
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        return True
-
     def _receive(self, report: Report) -> None:
         evaluation = self.trials[report.trial]
         if self.models is not None:
@@ -458,17 +369,3 @@ class Study:
             self.models.drop(retired)
         if self.announce:
             self.announce(self, evaluation)
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """Keep small matrices from threads that would only wait for one another."""
-    blas = _blas()
-    if all(library.num_threads == 1 for library in blas.lib_controllers):
-        return nullcontext()  # to set it again takes as long as to draw a candidate
-    limiter: AbstractContextManager[Any] = blas.limit(limits=1)
-    return limiter
-
-
-@lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
