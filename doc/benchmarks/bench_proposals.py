@@ -61,6 +61,8 @@ class Ours:
             self.optimizer = make([member(n_iter) for member in members])
         elif make is optimizers.EvolutionaryOptimizer:
             self.optimizer = make(n_iter, optimizers.DifferentialBreeder())
+        elif make is optimizers.FrontOptimizer:
+            self.optimizer = make(n_iter, "auto", 2)
         else:
             takes_n_iter = "n_iter" in signature(make).parameters
             self.optimizer = make(n_iter) if takes_n_iter else make()
@@ -68,7 +70,10 @@ class Ours:
 
     def know(self, rows):
         """Take results from elsewhere."""
-        self.optimizer.tell(rows, loss_of(rows), np.ones(len(rows)))
+        losses = loss_of(rows)
+        if isinstance(self.optimizer, optimizers.FrontOptimizer):
+            losses = np.column_stack([losses, loss_of(1.0 - rows)])
+        self.optimizer.tell(rows, losses, np.ones(len(rows)))
 
     def turn(self):
         """Propose, and take the result."""
