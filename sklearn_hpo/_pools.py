@@ -115,8 +115,8 @@ def death_among(workers: list[BaseProcess]) -> BrokenExecutor | None:
         With the exit code, or the name of the signal.
     """
     for worker in workers:
-        if worker.exitcode is not None:
-            code = worker.exitcode
+        code = worker.exitcode
+        if code:  # 0 is how one retires, with maxtasksperchild
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             return BrokenExecutor(f"A worker process has died ({how}).")
     return None
