@@ -191,8 +191,8 @@ def test_boosters_continue(module):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_warm_linear_model_gets_near_the_uninterrupted_one():
     estimator = LogisticRegression(max_iter=90, warm_start=False)
-    resource = choose(estimator)
-    assert resource.name == "max_iter"
+    resource = choose(estimator, "max_iter")
+    assert resource.continues
     fitted = climb(resource, estimator, Y, (1 / 9, 1.0), params={"C": 0.5})
     whole = clone(estimator).set_params(C=0.5).fit(X, Y)
     assert_allclose(fitted.coef_, whole.coef_, atol=1e-2)
@@ -255,7 +255,8 @@ AUTO = {
         111,
         1000,
     ),
-    "elastic net": (ElasticNet(), "max_iter", 111, 1000),
+    "elastic net": (ElasticNet(), "folds", 1, 3),
+    "boosting with tol": (GradientBoostingClassifier(), "n_estimators", 11, 100),
     "liblinear": (LogisticRegression(solver="liblinear"), "folds", 1, 3),
     "svc": (SVC(), "folds", 1, 3),
     "ridge": (Ridge(), "folds", 1, 3),

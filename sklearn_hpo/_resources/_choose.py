@@ -114,7 +114,8 @@ def choose_resource(
         )
     resource: Resource
     if name == "auto":
-        resource = _iterations(data) or _folds_or_samples(data)
+        needed = not _ends_by_itself(final_step(data.estimator)[1])
+        resource = (needed and _iterations(data)) or _folds_or_samples(data)
     elif name == "folds":
         resource = _folds(data)
     elif name == "n_samples":
@@ -142,8 +143,6 @@ def _iterations(data: Data) -> Iterations | None:
     if type(final).__module__.split(".")[0] in ("xgboost", "lightgbm"):
         # None stands for the booster's own default
         return Boosting(**{**settings, "maximum": amount or 100})
-    if name == "max_iter" and _ends_by_itself(final):
-        return None
     if name == "max_iter" and _passes_work(final, data.searched, prefix):
         return _partial_fit(data)
     if "warm_start" not in parameters and hasattr(final, "staged_predict"):
@@ -161,11 +160,13 @@ def _is_refitted(data: Data, prefix: str) -> bool:
 
 
 def _ends_by_itself(final: Any) -> bool:
-    """Whether ``fit`` ends long before ``max_iter``, where ``partial_fit`` goes on."""
-    networks = MLPClassifier, MLPRegressor  # which mostly need all of it
-    tol = getattr(final, "tol", None)
-    return hasattr(final, "partial_fit") and not (
-        tol is None or isinstance(final, networks)
+    """Whether fits end long before ``max_iter``, by ``tol``."""
+    # these mostly need all of it
+    needy = (*HIST_BOOSTING, MLPClassifier, MLPRegressor)
+    return (
+        getattr(final, "tol", None) is not None
+        and not hasattr(final, "n_estimators")
+        and not isinstance(final, needy)
     )
 
 

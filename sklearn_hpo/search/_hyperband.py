@@ -68,8 +68,8 @@ class HyperbandSearchCV(SearchCV):
         - ``"n_samples"``: rows to train on. Each subset holds the smaller ones, keeps
           the shares of the classes, and does not cut `groups`. Test folds stay whole;
         - ``"auto"``: iterations that go on, if the estimator has them, they are not
-          searched, and fits need them all (stochastic gradients with a ``tol`` end
-          long before ``max_iter``); else folds; else rows.
+          searched, and fits need them all (those of linear models end long before
+          ``max_iter``, by their ``tol``); else folds; else rows.
     min_resources : float or "auto", default="auto"
         What candidates start with, in units of the resource. ``"auto"`` is one fold;
         1/27 of `max_resources` for forests and bagging, but 10 trees, and 1/9 for other
