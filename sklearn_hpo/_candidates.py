@@ -120,7 +120,7 @@ class Candidates:
         Returns
         -------
         trial : Trial or None
-            In place of the one that an earlier run had, the same.
+            The one that an earlier run had in this place, if it had one.
         """
         trial = self._recorded(number) or self._proposed(number)
         if trial is not None:

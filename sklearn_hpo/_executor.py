@@ -153,7 +153,7 @@ class ParallelExecutor:
         self._call = configured(partial(_call_with_shared, function))
         self._curable: tuple[type[BrokenExecutor], ...] = ()
         self._packs = not getattr(self._backend, "supports_sharedmem", False)
-        self.folder = None
+        self.folder = None  # what workers may use; the next one is there in any case
         self._folder = folder
         cluster = cluster_of(self._backend)
         self._on_cluster = cluster is not None

@@ -26,6 +26,7 @@ from sklearn.utils.fixes import parse_version
 
 from sklearn_hpo import HyperbandSearchCV
 from sklearn_hpo._models import Models
+from sklearn_hpo._trial import Job, Report
 
 X, Y = load_iris(return_X_y=True)
 SVC_SPACE = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
@@ -205,6 +206,19 @@ def test_models_outlive_the_worker_that_has_them(tmp_path):
     reference = search(refit=False).fit(X, Y)
     for name in ("n_resources", "mean_test_score"):
         assert_array_equal(fitted.cv_results_[name], reference.cv_results_[name])
+
+
+def test_a_model_is_there_until_its_successor_is(tmp_path):
+    models = Models(tmp_path)
+    for budget in (1 / 9, 1 / 3):
+        job = models.lend(Job(0, 0, {}, budget))
+        job.keep.write_text("a model")
+        models.take(Report(0, 0, {}, 0.0, 1.0, model=job.keep))
+    last = models.lend(Job(0, 0, {}, 1.0))
+    assert last.model.exists()
+    assert last.keep is False
+    models.take(Report(0, 0, {}, 0.0, 1.0))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_models_of_a_notebook_go_on():
