@@ -1,6 +1,7 @@
 """Resources: what a share of the budget means, and training that goes on."""
 
 import pickle
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -111,12 +112,41 @@ class TestPasses:
         assert_array_equal(parts.predict(X), whole.predict(X))
         assert parts.get_params()["max_iter"] == 9
 
-    def test_passes_of_an_mlp_are_its_fit(self):
-        estimator = MLPClassifier((8,), max_iter=9, random_state=0, tol=0.0)
-        fitted = climb(choose(estimator), estimator, Y, (1 / 9, 1.0))
-        with pytest.warns(sklearn.exceptions.ConvergenceWarning):
-            whole = clone(estimator).fit(X, Y)
-        assert_allclose(fitted.predict_proba(X), whole.predict_proba(X))
+    @pytest.mark.parametrize(
+        ("estimator", "n_passes"),
+        [
+            (MLPClassifier((8,), max_iter=9, tol=0.0), 9),
+            (MLPClassifier((8,), max_iter=90, tol=0.005, n_iter_no_change=3), (31, 89)),
+            (
+                MLPRegressor(hidden_layer_sizes=(8,), learning_rate_init=0.1, tol=1.0),
+                (9, 199),
+            ),
+            (
+                MLPClassifier(
+                    (8,),
+                    max_iter=300,
+                    solver="sgd",
+                    learning_rate="adaptive",
+                    learning_rate_init=0.1,
+                    tol=0.01,
+                    n_iter_no_change=2,
+                ),
+                (20, 299),
+            ),
+        ],
+        ids=["all passes", "tol", "regressor", "adaptive"],
+    )
+    def test_passes_of_a_network_are_its_fit(self, estimator, n_passes):
+        y = REAL / 100 if isinstance(estimator, MLPRegressor) else Y
+        estimator.set_params(random_state=0)
+        fitted = climb(choose(estimator, y=y), estimator, y, (1 / 9, 1 / 3, 1.0))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
+            whole = clone(estimator).fit(X, y)
+        low, high = np.broadcast_to(n_passes, 2)
+        assert low <= len(whole.loss_curve_) <= high
+        assert_allclose(fitted.loss_curve_, whole.loss_curve_, rtol=1e-6)
+        assert_allclose(fitted.predict(X), whole.predict(X), rtol=1e-6)
 
     def test_a_class_that_a_fold_lacks_is_known(self):
         estimator = SGDClassifier(loss="log_loss", max_iter=3, tol=None, random_state=0)
@@ -127,13 +157,18 @@ class TestPasses:
         assert fitted.predict_proba(X).shape == (len(X), 3)
 
     def test_fit_params_reach_every_pass(self):
-        estimator = make_pipeline(StandardScaler(), SGDClassifier(max_iter=4, tol=None))
+        sgd = SGDClassifier(max_iter=4, tol=None, random_state=0)
+        estimator = make_pipeline(StandardScaler(), sgd)
         resource = choose(estimator)
         fitted, settings = resource.begin(estimator, Job(0, 0, {}, 0.5))
         fitted.set_params(**settings)
-        weights = np.where(Y == 0, 1.0, 0.0)
+        weights = np.where(Y == 0, 1.0, 0.1)
         fitted.fit(X, Y, sgdclassifier__sample_weight=weights)
-        assert (fitted.predict(X) == 0).mean() > 0.7
+        scaled = StandardScaler().fit_transform(X)
+        by_hand = clone(sgd)
+        for _ in range(2):
+            by_hand.partial_fit(scaled, Y, np.unique(Y), weights)
+        assert_allclose(fitted[-1].coef_, by_hand.coef_)
 
 
 class Counting(TransformerMixin, BaseEstimator):

@@ -1,6 +1,7 @@
 """Iterations that go on where they ended: more trees, more passes over the data."""
 
 import inspect
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import process_routing
 
@@ -191,11 +193,43 @@ class PartialFit(Iterations):
         first = {"classes": self.classes} if takes_classes and not done else {}
 
         def passes(X: Any, y: Any = None, **params: Any) -> Any:
+            has_ended = _EndOfFit(final)
             for i in range(int(amount - done)):
+                if has_ended():
+                    break
                 final.partial_fit(X, y, **({} if i else first), **params)
             return final
 
         return passes
+
+
+class _EndOfFit:
+    """Tells when ``fit`` of a network would end by its ``tol``, as passes know none."""
+
+    def __init__(self, final: Any) -> None:
+        self._final = final
+        self._is_network = isinstance(final, (MLPClassifier, MLPRegressor))
+        self._n_seen = self._n_stale = 0
+        self._best = math.inf
+        # passes lower an "adaptive" rate themselves, and end when it is too low
+        solver = (self._is_network and final.solver, getattr(final, "learning_rate", 0))
+        self._rate = final.learning_rate_init if solver == ("sgd", "adaptive") else 0.0
+
+    def __call__(self) -> bool:
+        if not self._is_network:
+            return False
+        losses = getattr(self._final, "loss_curve_", [])
+        for loss in losses[self._n_seen :]:
+            is_stale = loss > self._best - self._final.tol
+            self._n_stale = self._n_stale + 1 if is_stale else 0
+            self._best = min(self._best, loss)
+            if self._n_stale > self._final.n_iter_no_change:
+                if self._rate <= 1e-6:
+                    return True
+                self._rate /= 5
+                self._n_stale = 0
+        self._n_seen = len(losses)
+        return False
 
 
 @dataclass(frozen=True)
