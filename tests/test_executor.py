@@ -30,8 +30,18 @@ class Shared:
 
 
 def pid_and_sum(job, shared):
-    time.sleep(0.01)
     return job, os.getpid(), threading.get_ident(), float(shared.X.sum())
+
+
+def pid_and_sum_of_two(job, shared):
+    """Wait until two workers have come by, as the first could be done before."""
+    result = pid_and_sum(job, shared)
+    folder = Path(shared.scorer)
+    (folder / f"{result[1:3]}").touch()
+    deadline = time.monotonic() + 30
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return result
 
 
 def fail_on_three(job, shared):
@@ -67,11 +77,11 @@ def drain(executor, jobs):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_results_and_workers(backend):
-    shared = Shared(np.arange(10.0))
+def test_results_and_workers(backend, tmp_path):
+    shared = Shared(np.arange(10.0), str(tmp_path))
     with (
         joblib.parallel_config(backend),
-        open_executor(pid_and_sum, shared, 2, lost) as executor,
+        open_executor(pid_and_sum_of_two, shared, 2, lost) as executor,
     ):
         assert executor.n_workers == 2
         results = drain(executor, range(12))
@@ -147,19 +157,20 @@ def test_what_cannot_be_pickled_is_named(tmp_path):
 
 
 def test_slots_are_refilled_at_once():
-    def naps(job, shared):
-        time.sleep(job)
+    # the long job ends when a worker beside it has done all the others
+    others = threading.Semaphore(0)
+
+    def run(job, shared):
+        if job == "long":
+            return all(others.acquire(timeout=30) for _ in range(10))
+        others.release()
         return job
 
     with (
         joblib.parallel_config("threading"),
-        open_executor(naps, Shared(0), 2, lost) as executor,
+        open_executor(run, Shared(0), 2, lost) as executor,
     ):
-        began = time.monotonic()
-        drain(executor, [0.6] + [0.05] * 10)
-        seconds = time.monotonic() - began
-    # one worker takes the long job, the other all short ones: no barrier between
-    assert seconds < 0.9
+        assert drain(executor, ["long", *range(10)]) == [*range(10), True]
 
 
 def deadly(job, shared):
