@@ -33,6 +33,7 @@ from sklearn.svm import SVC
 from sklearn_hpo._resources import Data, choose_resource
 from sklearn_hpo._resources._base import nested_order
 from sklearn_hpo._trial import Job
+from sklearn_hpo.search._workers import own_filters
 
 X, Y = make_classification(120, 6, n_informative=4, n_classes=3, random_state=0)
 REAL = make_regression(120, 6, noise=5.0, random_state=0)[1]
@@ -54,7 +55,8 @@ def climb(resource, estimator, y, budgets, params=None):
         job = Job(0, 0, params or {}, budget, model, keep=budget < 1.0)
         fitted, settings = resource.begin(estimator, job)
         fitted.set_params(**settings)
-        fitted.fit(X, y)
+        with own_filters(resource):
+            fitted.fit(X, y)
         model = resource.end(fitted, job)
         pickle.dumps(fitted)
     assert model is None
@@ -109,7 +111,7 @@ class TestPasses:
         assert resource.name == "partial_fit"
         parts = climb(resource, estimator, y, (1 / 9, 1 / 3, 1.0))
         whole = climb(resource, estimator, y, (1.0,))
-        assert_array_equal(parts.predict(X), whole.predict(X))
+        assert_allclose(parts.predict(X), whole.predict(X), rtol=1e-9)
         assert parts.get_params()["max_iter"] == 9
 
     @pytest.mark.parametrize(
@@ -147,6 +149,32 @@ class TestPasses:
         assert low <= len(whole.loss_curve_) <= high
         assert_allclose(fitted.loss_curve_, whole.loss_curve_, rtol=1e-6)
         assert_allclose(fitted.predict(X), whole.predict(X), rtol=1e-6)
+
+    def test_passes_of_a_network_reorder_the_rows(self):
+        estimator = MLPClassifier((8,), max_iter=9, batch_size=30, random_state=0)
+        fitted = climb(choose(estimator), estimator, Y, (1 / 3, 1.0))
+        generator = np.random.RandomState(0)
+        by_hand = MLPClassifier((8,), max_iter=3, batch_size=30, random_state=generator)
+        with pytest.warns(sklearn.exceptions.ConvergenceWarning):
+            by_hand.fit(X, Y)
+        for _ in range(6):
+            by_hand.partial_fit(X, Y)
+        assert_array_equal(fitted.loss_curve_, by_hand.loss_curve_)
+
+    def test_refit_of_a_network_is_its_fit(self):
+        estimator = MLPClassifier((8,), max_iter=9, batch_size=30, random_state=0)
+        refitted = clone(estimator)
+        with pytest.warns(sklearn.exceptions.ConvergenceWarning):
+            choose(estimator).fit(refitted, 1.0, (X, Y), {})
+            whole = clone(estimator).fit(X, Y)
+        assert refitted.get_params() == estimator.get_params()
+        assert_array_equal(refitted.loss_curve_, whole.loss_curve_)
+
+    def test_passes_refuse_early_stopping(self):
+        estimator = MLPClassifier(max_iter=9, early_stopping=True)
+        resource = choose(estimator, "partial_fit")
+        with pytest.raises(ValueError, match="does not support early_stopping"):
+            climb(resource, estimator, Y, (1 / 3, 1.0))
 
     def test_a_class_that_a_fold_lacks_is_known(self):
         estimator = SGDClassifier(loss="log_loss", max_iter=3, tol=None, random_state=0)

@@ -16,7 +16,6 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
@@ -28,6 +27,7 @@ from sklearn_hpo._resources._base import (
 )
 from sklearn_hpo._resources._iterations import (
     HIST_BOOSTING,
+    NETWORKS,
     Boosting,
     Iterations,
     PartialFit,
@@ -162,7 +162,7 @@ def _is_refitted(data: Data, prefix: str) -> bool:
 def _ends_by_itself(final: Any) -> bool:
     """Whether fits end long before ``max_iter``, by ``tol``."""
     # these mostly need all of it
-    needy = (*HIST_BOOSTING, MLPClassifier, MLPRegressor)
+    needy = (*HIST_BOOSTING, *NETWORKS)
     return (
         getattr(final, "tol", None) is not None
         and not hasattr(final, "n_estimators")

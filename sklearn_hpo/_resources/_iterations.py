@@ -6,8 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from numbers import Integral
 from typing import Any
 
+import numpy as np
 import sklearn
 from sklearn.base import clone
 from sklearn.ensemble import (
@@ -22,6 +24,7 @@ from sklearn_hpo._resources._base import Parameter
 from sklearn_hpo._trial import Job
 
 HIST_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+NETWORKS = (MLPClassifier, MLPRegressor)
 
 
 def final_step(estimator: Any) -> tuple[str, Any]:
@@ -188,11 +191,21 @@ class PartialFit(Iterations):
         return {} if self.parameter is None else {self.parameter: amount}
 
     def advance(self, final: Any, done: float, amount: float) -> Any:
-        """Return a loop of ``partial_fit`` in the place of ``fit``."""
+        """Return a loop of ``partial_fit`` in the place of ``fit``.
+
+        Networks begin with one ``fit``, which does the same in about half the time.
+        """
         takes_classes = "classes" in inspect.signature(final.partial_fit).parameters
         first = {"classes": self.classes} if takes_classes and not done else {}
+        begins = isinstance(final, NETWORKS) and self.parameter is not None and not done
 
         def passes(X: Any, y: Any = None, **params: Any) -> Any:
+            # settings that passes can't have are theirs to refuse
+            if begins and hasattr(final, "partial_fit") and not final.early_stopping:
+                if amount < self.maximum and isinstance(final.random_state, Integral):
+                    # later passes shall not draw the same order of rows again
+                    final.random_state = np.random.RandomState(final.random_state)
+                return type(final).fit(final, X, y, **params)
             has_ended = _EndOfFit(final)
             for i in range(int(amount - done)):
                 if has_ended():
@@ -208,7 +221,7 @@ class _EndOfFit:
 
     def __init__(self, final: Any) -> None:
         self._final = final
-        self._is_network = isinstance(final, (MLPClassifier, MLPRegressor))
+        self._is_network = isinstance(final, NETWORKS)
         self._n_seen = self._n_stale = 0
         self._best = math.inf
         # passes lower an "adaptive" rate themselves, and end when it is too low
