@@ -22,7 +22,14 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
 )
-from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge, SGDClassifier
+from sklearn.linear_model import (
+    ElasticNet,
+    LogisticRegression,
+    Perceptron,
+    Ridge,
+    SGDClassifier,
+    SGDRegressor,
+)
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -99,7 +106,7 @@ class TestPasses:
     @pytest.mark.parametrize(
         "estimator",
         [
-            SGDClassifier(max_iter=9, tol=None, random_state=0),
+            SGDClassifier(max_iter=9, tol=None, shuffle=False),
             MLPClassifier((8,), max_iter=9, random_state=0),
             MLPRegressor(hidden_layer_sizes=(8,), max_iter=9, random_state=0),
         ],
@@ -150,6 +157,21 @@ class TestPasses:
         assert_allclose(fitted.loss_curve_, whole.loss_curve_, rtol=1e-6)
         assert_allclose(fitted.predict(X), whole.predict(X), rtol=1e-6)
 
+    @pytest.mark.parametrize(
+        "estimator",
+        [
+            SGDClassifier(max_iter=9, tol=None, shuffle=False),
+            SGDRegressor(max_iter=9, tol=None, shuffle=False),
+            Perceptron(max_iter=9, tol=None, shuffle=False),
+        ],
+        ids=lambda estimator: type(estimator).__name__,
+    )
+    def test_passes_of_a_linear_model_are_its_fit(self, estimator):
+        fitted = climb(choose(estimator), estimator, Y, (1 / 9, 1 / 3, 1.0))
+        whole = clone(estimator).fit(X, Y)
+        assert fitted.t_ == whole.t_
+        assert_allclose(fitted.coef_, whole.coef_, rtol=1e-9)
+
     def test_passes_of_a_network_reorder_the_rows(self):
         estimator = MLPClassifier((8,), max_iter=9, batch_size=30, random_state=0)
         fitted = climb(choose(estimator), estimator, Y, (1 / 3, 1.0))
@@ -185,7 +207,7 @@ class TestPasses:
         assert fitted.predict_proba(X).shape == (len(X), 3)
 
     def test_fit_params_reach_every_pass(self):
-        sgd = SGDClassifier(max_iter=4, tol=None, random_state=0)
+        sgd = SGDClassifier(max_iter=4, tol=None, shuffle=False)
         estimator = make_pipeline(StandardScaler(), sgd)
         resource = choose(estimator)
         fitted, settings = resource.begin(estimator, Job(0, 0, {}, 0.5))

@@ -16,15 +16,19 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
+from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.multiclass import unique_labels
 
 from sklearn_hpo._resources._base import Parameter
 from sklearn_hpo._trial import Job
 
 HIST_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 NETWORKS = (MLPClassifier, MLPRegressor)
+# linear models by stochastic gradients
+LINEAR = (Perceptron, SGDClassifier, SGDRegressor)
 
 
 def final_step(estimator: Any) -> tuple[str, Any]:
@@ -193,15 +197,13 @@ class PartialFit(Iterations):
     def advance(self, final: Any, done: float, amount: float) -> Any:
         """Return a loop of ``partial_fit`` in the place of ``fit``.
 
-        Networks begin with one ``fit``, which does the same in about half the time.
+        It begins with one ``fit``, where that does the same in less time.
         """
         takes_classes = "classes" in inspect.signature(final.partial_fit).parameters
         first = {"classes": self.classes} if takes_classes and not done else {}
-        begins = isinstance(final, NETWORKS) and self.parameter is not None and not done
 
         def passes(X: Any, y: Any = None, **params: Any) -> Any:
-            # settings that passes can't have are theirs to refuse
-            if begins and hasattr(final, "partial_fit") and not final.early_stopping:
+            if not done and self._is_one_fit(final, y):
                 if amount < self.maximum and isinstance(final.random_state, Integral):
                     # later passes shall not draw the same order of rows again
                     final.random_state = np.random.RandomState(final.random_state)
@@ -214,6 +216,18 @@ class PartialFit(Iterations):
             return final
 
         return passes
+
+    def _is_one_fit(self, final: Any, y: Any) -> bool:
+        """Whether ``fit`` does what the first passes do."""
+        heeds_tol = isinstance(final, NETWORKS)
+        return (
+            self.parameter is not None
+            and (heeds_tol or (isinstance(final, LINEAR) and final.tol is None))
+            # what passes can't have is theirs to refuse
+            and hasattr(final, "partial_fit")
+            and not final.early_stopping
+            and (self.classes is None or len(unique_labels(y)) == len(self.classes))
+        )
 
 
 class _EndOfFit:
