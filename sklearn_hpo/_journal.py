@@ -7,18 +7,17 @@ text for people. The first line says of which search the file is.
 import json
 import math
 import os
-import re
 import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-import joblib
 import numpy as np
 
+from sklearn_hpo._description import ADDRESS
 from sklearn_hpo._trial import Job, Report, Trial
 
 try:
@@ -29,9 +28,12 @@ except ImportError:  # Windows, where an open file can't be locked this way
 FORMAT = 1
 # Of quicker fits, several share one wait for the disk.
 SYNC_SECONDS = 0.1
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _JSON_SCALARS = (bool, int, str, type(None))
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+# Coordinates, None for those that are NaN.
+Row = tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Journal:
     def __init__(self, path: Path, header: dict[str, Any], drawn_seed: int) -> None:
         self.path = path
         self.proposals: dict[int, Proposal] = {}
-        self._reports: dict[tuple[int, int, float], Report] = {}
+        self._reports: dict[tuple[Row, int, float], Report] = {}
         self._broken = False
         self._synced = -math.inf
         self._file: IO[bytes] = path.open("a+b")
@@ -109,22 +111,24 @@ class Journal:
         """Number of reports of earlier runs."""
         return len(self._reports)
 
-    def find(self, job: Job) -> Report | None:
-        """Return the report of a job that an earlier run has finished, if it has."""
-        return self._reports.get((job.trial, job.fold, round(job.budget, 9)))
-
-    def expect(self, trial: Trial) -> None:
-        """Forget the reports of a number that now stands for another candidate.
+    def find(self, trial: Trial, job: Job) -> Report | None:
+        """Return the report of a job that an earlier run has finished, if it has.
 
         Parameters
         ----------
         trial : Trial
-            What has been proposed.
+            What the job evaluates, under whatever number it was done before.
+        job : Job
+            A fold of it.
+
+        Returns
+        -------
+        report : Report or None
+            With the number that the trial has now.
         """
-        old = self.proposals.get(trial.number)
-        if old is not None and not np.array_equal(old.row, trial.row, equal_nan=True):
-            for key in [key for key in self._reports if key[0] == trial.number]:
-                del self._reports[key]
+        key = _row(trial), job.fold, round(job.budget, 9)
+        report = self._reports.get(key)
+        return None if report is None else replace(report, trial=trial.number)
 
     def append(self, trial: Trial, budget: float, report: Report) -> None:
         """Write a report down, so that it outlives this process.
@@ -147,7 +151,7 @@ class Journal:
             "trial": trial.number,
             "fold": report.fold,
             "budget": round(budget, 9),
-            "row": [None if math.isnan(x) else float(x) for x in trial.row],
+            "row": _row(trial),
             "params": {name: _readable(v) for name, v in trial.params.items()},
             "source": trial.source,
             "proposal_time": trial.proposal_time,
@@ -210,7 +214,7 @@ class Journal:
         different = [
             name
             for name, value in header.items()
-            if name not in ("versions", "seed") and found.get(name) != value
+            if name not in ("versions", "seed", "by_fold") and found.get(name) != value
         ]
         if header["seed"] is not None and header["seed"] != found["seed"]:
             different.append("random_state")
@@ -230,8 +234,8 @@ class Journal:
 
     def _recall(self, line: Mapping[str, Any]) -> None:
         result = {name: from_json(value) for name, value in line["result"].items()}
-        trial = line["trial"]
-        self._reports[trial, line["fold"], line["budget"]] = Report(
+        trial, row = line["trial"], tuple(line["row"])
+        self._reports[row, line["fold"], line["budget"]] = Report(
             trial,
             line["fold"],
             result,
@@ -241,10 +245,13 @@ class Journal:
             saved=line.get("saved", 0.0),
             warnings=None,
         )
-        row = [math.nan if x is None else x for x in line["row"]]
-        self.proposals.setdefault(
-            trial, Proposal(np.array(row), line["source"], line["proposal_time"])
-        )
+        # of two candidates that had the same number, the later one keeps it
+        numbers = np.array([math.nan if x is None else x for x in row])
+        self.proposals[trial] = Proposal(numbers, line["source"], line["proposal_time"])
+
+
+def _row(trial: Trial) -> Row:
+    return tuple(None if math.isnan(x) else float(x) for x in trial.row)
 
 
 def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
@@ -293,62 +300,14 @@ def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
     return lines, end
 
 
-def describe(thing: Any) -> str:
-    """Return a text that is equal for equal settings, in every process.
-
-    Parameters
-    ----------
-    thing : object
-        A space, an estimator, a scorer, data.
-
-    Returns
-    -------
-    text : str
-        Without addresses in memory.
-
-    Examples
-    --------
-    >>> from scipy.stats import uniform
-    >>> describe({"b": [1, None], "a": uniform(0, 2)})
-    "{'a': uniform(0, 2), 'b': [1, None]}"
-    """
-    if isinstance(thing, (float, *_JSON_SCALARS)):
-        return repr(thing)
-    if isinstance(thing, Mapping):
-        items = sorted((describe(k), describe(v)) for k, v in thing.items())
-        return "{" + ", ".join(f"{k}: {v}" for k, v in items) + "}"
-    if isinstance(thing, list | tuple):
-        return "[" + ", ".join(map(describe, thing)) + "]"
-    if hasattr(thing, "dist") and hasattr(thing, "kwds"):
-        settings = [describe(a) for a in thing.args]
-        settings += [f"{k}={describe(v)}" for k, v in sorted(thing.kwds.items())]
-        return f"{thing.dist.name}({', '.join(settings)})"
-    if is_dataclass(thing) and not isinstance(thing, type):
-        settings = [
-            f"{f.name}={describe(getattr(thing, f.name))}" for f in fields(thing)
-        ]
-        return f"{type(thing).__name__}({', '.join(settings)})"
-    if hasattr(thing, "get_params") and not isinstance(thing, type):
-        return f"{_name(type(thing))}({describe(thing.get_params(deep=False))})"
-    if hasattr(thing, "__qualname__"):
-        return _name(thing)
-    if isinstance(thing, np.generic):
-        return repr(thing.item())
-    if hasattr(thing, "shape"):
-        return f"{_name(type(thing))}{thing.shape} {joblib.hash(thing)}"
-    return _ADDRESS.sub("", repr(thing))
-
-
-def _name(thing: Any) -> str:
-    return f"{thing.__module__}.{thing.__qualname__}"
-
-
 def _readable(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float):
         return to_json(value)
     if isinstance(value, _JSON_SCALARS):
         return value
-    return _ADDRESS.sub("", repr(value))
+    return ADDRESS.sub("", repr(value))
 
 
 def to_json(value: Any) -> Any:

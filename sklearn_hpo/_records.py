@@ -1,7 +1,9 @@
 """What a study knows of its trials, and the rules that it runs by."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from sklearn_hpo._trial import Report, Trial
@@ -68,9 +70,30 @@ class Evaluation:
 
     @property
     def seconds(self) -> float:
-        """Wall seconds from the start of the first fold to the end of the last."""
-        reports = self.reports.values()
-        return max(r.end for r in reports) - min(r.start for r in reports)
+        """Wall seconds that its folds took."""
+        return covered(self.reports.values())
+
+
+def covered(reports: Iterable[Report]) -> float:
+    """Return for how long at least one of several jobs ran.
+
+    What lies between is not counted: it may be the night between two runs.
+
+    Parameters
+    ----------
+    reports : iterable of Report
+        Of the jobs.
+
+    Returns
+    -------
+    seconds : float
+        Of wall-clock time.
+    """
+    seconds, until = 0.0, -math.inf
+    for report in sorted(reports, key=attrgetter("start")):
+        seconds += max(0.0, report.end - max(report.start, until))
+        until = max(until, report.end)
+    return seconds
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sklearn_hpo._events import CallbackFailed
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
 from sklearn_hpo._journal import Journal
 from sklearn_hpo._models import Models
-from sklearn_hpo._records import Evaluation, Rules
+from sklearn_hpo._records import Evaluation, Rules, covered
 from sklearn_hpo._signals import Terminated
 from sklearn_hpo._trial import Job, Report
 from sklearn_hpo._warnings import inside_fit
@@ -113,6 +113,7 @@ class Study:
     _told: list[Evaluation] = field(default_factory=list, init=False)
     _jobs: deque[Job] = field(default_factory=deque, init=False)
     _replayed: deque[Report] = field(default_factory=deque, init=False)
+    _of_earlier_runs: list[Report] = field(default_factory=list, init=False)
     _closed: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
 
@@ -140,8 +141,10 @@ class Study:
             return sorted(self.settled, key=lambda e: (e.stage, e.trial.number))
         by_key = {self.space.key(e.trial.params): e for e in self.trials}
         keys = [self.space.key(params) for params in self.first]
-        first = [by_key[key] for key in keys if key in by_key]
-        everything = first + self.trials[len(set(keys)) :]
+        # what an earlier run proposed may stand between them
+        given = set(keys)
+        others = [e for key, e in by_key.items() if key not in given]
+        everything = [by_key[key] for key in keys if key in by_key] + others
         return [evaluation for evaluation in everything if evaluation.settled]
 
     @property
@@ -209,7 +212,9 @@ class Study:
             if not self._jobs and not self._schedule():
                 break
             job = self._jobs.popleft()
-            report = None if self.journal is None else self.journal.find(job)
+            report = None
+            if self.journal is not None:
+                report = self.journal.find(self.trials[job.trial].trial, job)
             if report is None:
                 executor.submit(job)
             else:
@@ -323,7 +328,8 @@ class Study:
         if math.isinf(self.rules.deadline):
             return True
         now = time.monotonic()
-        pace = (now - self._began) / sum(e.gain for e in self.settled)
+        spent = now - self._began + covered(self._of_earlier_runs)
+        pace = spent / sum(e.gain for e in self.settled)
         return now + share * pace + self._refit_seconds() <= self.rules.deadline
 
     def _refit_seconds(self) -> float:
@@ -342,6 +348,8 @@ class Study:
 
     def _receive(self, report: Report) -> None:
         evaluation = self.trials[report.trial]
+        if report.warnings is None:
+            self._of_earlier_runs.append(report)
         if self.models is not None:
             report = self.models.take(report)
         evaluation.reports[report.fold] = report

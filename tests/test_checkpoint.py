@@ -1,23 +1,30 @@
 """Checkpoints: what was evaluated is there in the morning."""
 
+import copy
+import io
 import json
 import math
 import os
 import subprocess
 import sys
 import textwrap
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from numpy.testing import assert_array_equal
-from scipy.stats import loguniform, uniform
+from scipy.sparse import csr_matrix
+from scipy.stats import loguniform, randint, rv_discrete, rv_histogram, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
@@ -28,7 +35,8 @@ from sklearn_hpo import (
     HyperbandSearchCV,
     read_checkpoint,
 )
-from sklearn_hpo._journal import describe, from_json, to_json
+from sklearn_hpo._description import describe
+from sklearn_hpo._journal import from_json, to_json
 
 X, Y = load_iris(return_X_y=True)
 FITS = []
@@ -295,6 +303,220 @@ def test_descriptions_hold_no_addresses():
     assert describe(SVC(C=3.0)) not in one
     assert describe(uniform(0, 1)) != describe(uniform(0, 2))
     assert describe(np.arange(3)) != describe(np.arange(1, 4))
+
+
+class Thing:
+    """Something with attributes and nothing to show."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def _frozen(scale):
+    return make_pipeline(FrozenEstimator(StandardScaler().fit(X * scale)), SVC())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Thing(1), Thing(2)),
+        (
+            rv_discrete(values=([1, 2], [0.5, 0.5])),
+            rv_discrete(values=([1, 3], [0.5, 0.5])),
+        ),
+        (
+            rv_histogram(np.histogram([1, 2, 3], 3)),
+            rv_histogram(np.histogram([1, 1, 3], 3)),
+        ),
+        (_frozen(1), _frozen(2)),
+        (partial(helper, x=1), partial(helper, x=2)),
+        (uniform, loguniform),
+        ({"a", "b"}, {"a", "c"}),
+        (str.lower, str.upper),
+        (pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [1, 3]})),
+        (csr_matrix([[0, 1]]), csr_matrix([[1, 0]])),
+    ],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_descriptions_tell_things_apart(one, other):
+    assert describe(one) != describe(other)
+    assert describe(one) == describe(copy.deepcopy(one))
+
+
+def test_descriptions_are_those_of_other_processes():
+    code = "from sklearn_hpo._description import describe; print(describe({*'xyz'}))"
+    texts = {
+        subprocess.check_output(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        )
+        for seed in range(4)
+    }
+    assert len(texts) == 1
+
+
+def test_what_holds_itself_is_described():
+    thing = Thing([])
+    thing.value.append(thing)
+    assert "..." in describe(thing)
+
+
+FRAME = pd.DataFrame(X, columns=list("abcd")).assign(e=lambda frame: frame["a"] * 2)
+UNSORTED = csr_matrix(
+    (np.arange(600.0), np.tile([3, 1, 2, 0], 150), np.arange(0, 601, 4)), (150, 4)
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "same_data"),
+    [
+        (X, np.asfortranarray(X)),
+        (FRAME, FRAME.copy()),
+        (FRAME, pd.read_csv(io.StringIO(FRAME.to_csv(index=False)))),
+        (UNSORTED, UNSORTED.sorted_indices()),
+        (UNSORTED, UNSORTED.tocsc()),
+    ],
+    ids=["order", "copy", "file", "sorted", "columns"],
+)
+def test_equal_data_are_the_same(data, same_data, path):
+    search = BayesSearchCV(
+        SVC(), {"C": loguniform(0.1, 10)}, n_iter=2, checkpoint=path, random_state=0
+    )
+    search.fit(data, Y)
+    search.fit(same_data, Y)
+    search.fit(data, list(Y))
+    assert len(path.read_bytes().splitlines()) == 11
+    with pytest.raises(ValueError, match="data differs"):
+        search.fit(data * 2, Y)
+
+
+def _line(path, points):
+    """Search a line that starts at some points; return it and the number of fits."""
+    FITS.clear()
+    search = BayesSearchCV(
+        Probe(), {"x": uniform(0, 1)}, n_iter=4, cv=2, random_state=0, checkpoint=path
+    )
+    search.set_params(points_to_evaluate=points, refit=False)
+    return search.fit(X, Y), len(FITS)
+
+
+def test_a_number_may_stand_for_another_candidate(path):
+    """Points come and go: scores stay with the candidates that they are of."""
+    one, other = {"x": 0.1}, {"x": 0.7}
+    truth = {}
+    for points in ([one], [other], [other, one]):
+        fitted, _ = _line(None, points)
+        params = [p["x"] for p in fitted.cv_results_["params"]]
+        scores = fitted.cv_results_["mean_test_score"]
+        truth.update(zip(params, scores, strict=True))
+    fits = []
+    for points in ([one], [other], [other], [one], [other, one], None, None):
+        fitted, n = _line(path, points)
+        fits.append(n)
+        params = [p["x"] for p in fitted.cv_results_["params"]]
+        assert len(set(params)) == len(params) == fitted.n_trials_
+        assert max(fitted.history_["score"]) == fitted.best_score_
+        for x, score in zip(params, fitted.cv_results_["mean_test_score"], strict=True):
+            assert truth.setdefault(x, score) == score
+    assert fits[2] == fits[3] == fits[6] == 0
+    history = read_checkpoint(path)
+    assert set(history["n_folds"]) == {2}
+    for params, score in zip(history["params"], history["score"], strict=True):
+        assert truth[params["x"]] == score
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_more_points_of_an_earlier_search_keep_the_others(path):
+    earlier = make("bayes", random_state=5).fit(X, Y)
+    for n_iter in (10, 20):
+        fitted = make("bayes", warm_start_from=earlier, checkpoint=path)
+        fitted.set_params(n_iter=n_iter).fit(X, Y)
+        found = {p["x"] for p in fitted.cv_results_["params"]}
+        assert len(found) == fitted.n_trials_ == n_iter
+
+
+def test_drawn_parts_of_points_are_those_of_the_file(path):
+    space = {"x": uniform(0, 1), "n_estimators": randint(1, 1000)}
+    points = [{"x": 0.3}, {"n_estimators": 7}]
+    runs = [
+        BayesSearchCV(Probe(), space, n_iter=4, checkpoint=path, refit=False, cv=2)
+        .set_params(points_to_evaluate=points)
+        .fit(X, Y)
+        for _ in range(2)
+    ]
+    assert runs[0].cv_results_["params"] == runs[1].cv_results_["params"]
+    assert len(FITS) == 8
+
+
+class Sleeper(Probe):
+    """Takes a second for each iteration."""
+
+    def fit(self, X, y):
+        time.sleep(self.n_estimators)
+        return super().fit(X, y)
+
+
+def test_the_night_between_two_runs_is_not_counted(path, clock):
+    search = BayesSearchCV(
+        Sleeper(n_estimators=1), {"x": uniform(0, 0.9)}, n_iter=10, random_state=0
+    )
+    search.set_params(cv=3, checkpoint=path, refit=False, max_time=20)
+    STOP["at"] = 2
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(X, Y)
+    clock.sleep(10_000)
+    STOP["at"] = None
+    assert 5 <= search.fit(X, Y).n_trials_ <= 7
+
+
+def test_a_resumed_halving_knows_its_pace(path, clock):
+    search = HyperbandSearchCV(
+        Sleeper(), {"x": uniform(0, 0.9)}, resource="n_estimators", random_state=0
+    )
+    search.set_params(min_resources=1, max_resources=27, n_candidates=27, cv=2)
+    search.set_params(checkpoint=path, refit=False, optimizer="random")
+    # all rungs but the last one
+    STOP["at"] = 2 * (27 + 11 + 6)
+    with pytest.warns(RuntimeWarning, match="interrupted"):
+        search.fit(X, Y)
+    assert search.n_candidates_ == [27, 11, 6]
+    STOP["at"] = None
+    began = clock.now
+    search.set_params(max_time=20).fit(X, Y)
+    assert clock.now - began <= 20
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.parametrize(
+    "search",
+    [
+        make("racing"),
+        HyperbandSearchCV(Probe(), {"x": uniform(0, 0.9)}, resource="folds", cv=5),
+    ],
+    ids=["racing", "folds"],
+)
+def test_reading_counts_all_folds_of_a_candidate(search, path):
+    fitted = search.set_params(checkpoint=path, cv=KFold(5)).fit(X, Y)
+    history = read_checkpoint(path)
+    assert history["best_score"][-1] == pytest.approx(fitted.best_score_, abs=1e-12)
+    assert max(history["n_folds"]) == 5
+    assert max(history["budget"]) == 1.0
+
+
+def test_reading_gives_numbers(path):
+    space = {"x": [math.nan, math.inf, np.int64(3), np.float32(0.5), np.True_]}
+    search = BayesSearchCV(Probe(), space, n_iter=5, cv=2, scoring=lambda *_: 0.0)
+    with pytest.warns(sklearn.exceptions.FitFailedWarning):
+        search.set_params(checkpoint=path, refit=False, error_score=0).fit(X, Y)
+    values = [params["x"] for params in read_checkpoint(path)["params"]]
+    assert sorted(map(repr, values)) == ["0.5", "3", "True", "inf", "nan"]
+
+
+def test_reading_before_the_first_fit_ends(path):
+    STOP["at"] = 0
+    with pytest.raises(KeyboardInterrupt):
+        make("bayes", checkpoint=path).fit(X, Y)
+    assert read_checkpoint(path)["best_score"] == []
 
 
 def test_reading_while_it_runs(path):

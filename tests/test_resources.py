@@ -188,6 +188,7 @@ class TestPasses:
         refitted = clone(estimator)
         with pytest.warns(sklearn.exceptions.ConvergenceWarning):
             choose(estimator).fit(refitted, 1.0, (X, Y), {})
+        with pytest.warns(sklearn.exceptions.ConvergenceWarning):
             whole = clone(estimator).fit(X, Y)
         assert refitted.get_params() == estimator.get_params()
         assert_array_equal(refitted.loss_curve_, whole.loss_curve_)

@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
-from sklearn_hpo._journal import describe
+from sklearn_hpo._description import describe
 from sklearn_hpo.optimizers import (
     BayesianOptimizer,
     SobolOptimizer,

@@ -5,13 +5,21 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import loguniform, spearmanr, uniform
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+)
 from sklearn.svm import SVC
 
-from sklearn_hpo import BayesSearchCV
+from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
+from sklearn_hpo.search._warm import earlier_results
+from sklearn_hpo.space import SearchSpace
 
 X, Y = load_iris(return_X_y=True)
 SPACE = {f"x{i}": uniform(0, 1) for i in range(4)}
@@ -153,6 +161,80 @@ def test_metric_of_an_earlier_search():
     assert fitted.fit(X, Y).cv_results_["params"][0]["C"] == pytest.approx(1.0)
     with pytest.raises(ValueError, match="'mean_test_score'"):
         search(SVC(), space, warm_start_from=earlier).fit(X, Y)
+
+
+FOREST = RandomForestClassifier(9, random_state=0)
+FEATURES = {"max_features": uniform(0.1, 0.9)}
+
+
+@pytest.mark.parametrize("frame", [False, True])
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        HyperbandSearchCV(
+            FOREST,
+            FEATURES,
+            n_candidates=9,
+            resource="n_estimators",
+            min_resources=1,
+            cv=2,
+            random_state=0,
+        ),
+        HalvingRandomSearchCV(
+            FOREST,
+            FEATURES,
+            resource="n_estimators",
+            max_resources=9,
+            cv=2,
+            random_state=0,
+        ),
+    ],
+    ids=lambda search: type(search).__name__,
+)
+def test_halving_is_a_source_without_its_resource(earlier, frame):
+    """Its candidates count once, with the score on their last rung."""
+    table = clone(earlier).fit(X, Y).cv_results_
+    source = pd.DataFrame(table) if frame else table
+    space = SearchSpace(FEATURES)
+    found = earlier_results(source, ["score"], space)
+    features = [params["max_features"] for params, _ in found]
+    assert len(set(features)) == len(features)
+    assert all(set(params) == {"max_features"} for params, _ in found)
+    last = np.flatnonzero(table["n_resources"] == table["n_resources"].max())
+    best = last[np.argmax(table["mean_test_score"][last])]
+    assert found[0][1] == table["mean_test_score"][best]
+    fitted = search(FOREST, FEATURES, n_iter=1, warm_start_from=source).fit(X, Y)
+    assert fitted.best_params_ == pytest.approx(
+        {"max_features": table["params"][best]["max_features"]}
+    )
+
+
+@pytest.mark.parametrize("refit", ["knee", "accuracy", False, lambda _: 0])
+@pytest.mark.parametrize("scoring", [None, ["accuracy", "f1_macro"]])
+def test_whatever_chooses_the_best_may_start_again(refit, scoring):
+    how = {"scoring": scoring, "refit": refit}
+    if refit == "knee":
+        how["objectives"] = ["score" if scoring is None else "accuracy", "neg_fit_time"]
+    if refit == "accuracy" and scoring is None:
+        how["refit"] = True
+    space = {"C": loguniform(1e-2, 10)}
+    one = search(SVC(), space, n_iter=4, **how).fit(X, Y)
+    two = search(SVC(), space, n_iter=4, seed=1, warm_start_from=one, **how).fit(X, Y)
+    name = "mean_test_score" if scoring is None else "mean_test_accuracy"
+    best = one.cv_results_["params"][np.argmax(one.cv_results_[name])]
+    assert two.cv_results_["params"][0] == pytest.approx(best)
+
+
+def test_known_points_may_be_named_twice():
+    one, two = ({"x0": x, "x1": 0.5, "x2": 0.5, "x3": 0.5} for x in (0.2, 0.9))
+    twice = [(one, 1.1), (one, 1.0), (two, 0.5), two]
+    fitted = search(points_to_evaluate=twice, n_iter=5).fit(X, Y)
+    assert fitted.cv_results_["params"][:2] == [one, two]
+    assert len(fitted.cv_results_["params"]) == fitted.n_trials_ == 5
+    choices = {"x0": [0.2, 0.9]}
+    few = [({"x0": 0.2}, 1.1), ({"x0": 0.2}, 1.0), ({"x0": 0.9}, 0.5)]
+    fitted = search(space=choices, points_to_evaluate=few, n_iter=5).fit(X, Y)
+    assert fitted.cv_results_["params"] == [{"x0": 0.2}]
 
 
 @pytest.mark.parametrize("source", [3, "file", {"params": []}, Bowl()])

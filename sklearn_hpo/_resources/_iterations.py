@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -204,7 +203,9 @@ class PartialFit(Iterations):
 
         def passes(X: Any, y: Any = None, **params: Any) -> Any:
             if not done and self._is_one_fit(final, y):
-                if amount < self.maximum and isinstance(final.random_state, Integral):
+                if amount < self.maximum and isinstance(
+                    final.random_state, int | np.integer
+                ):
                     # later passes shall not draw the same order of rows again
                     final.random_state = np.random.RandomState(final.random_state)
                 return type(final).fit(final, X, y, **params)

@@ -206,7 +206,8 @@ class SearchCV(BaseSearchCV):
         exact = scheduler.keeps_to_plan
         stages = [stage.n_trials if exact else None for stage in scheduler.plan]
         metric = self.refit if isinstance(self.refit, str) else None
-        start = make_start(self, space, metric, scheduler.n_planned, int(seed))
+        start_of = partial(make_start, self, space, metric, scheduler.n_planned)
+        start = start_of(int(seed))
         if self.verbose > 0:
             _write(self._overture(problem, scheduler))
         with (
@@ -218,6 +219,9 @@ class SearchCV(BaseSearchCV):
             self._waiting_models(problem.resource, executor) as models,
             open_checkpoint(self, problem, scheduler, int(seed)) as journal,
         ):
+            if journal is not None and journal.seed != seed:
+                # parameters that a point leaves out are drawn from the seed
+                start = start_of(journal.seed)
             executor.check(parts_of_jobs(self, heard=fold_events is not None))
             study = Study(
                 space,

@@ -3,6 +3,7 @@
 import math
 import platform
 from contextlib import contextmanager
+from operator import eq, le
 from pathlib import Path
 
 import joblib
@@ -10,8 +11,21 @@ import numpy as np
 import scipy
 import sklearn
 
-from sklearn_hpo._journal import Journal, describe, from_json, read_lines
+from sklearn_hpo._description import describe, hash_of
+from sklearn_hpo._journal import Journal, from_json, read_lines
 from sklearn_hpo.search._history import guiding_score
+
+_COLUMNS = (
+    "trial",
+    "params",
+    "source",
+    "budget",
+    "n_folds",
+    "score",
+    "start",
+    "end",
+    "best_score",
+)
 
 
 @contextmanager
@@ -72,9 +86,10 @@ def _header(search, problem, scheduler):
         # files without this line are of searches without objectives
         "objectives": None if objectives is None else describe(objectives),
         "splits": joblib.hash(problem.splits),
-        "data": joblib.hash((problem.X, problem.y)),
+        "data": f"{hash_of(problem.X)} {hash_of(problem.y)}",
         "fit parameters": describe((problem.fit_params, problem.score_params)),
         "rungs": describe(plan if len(plan) > 1 else []),
+        "by_fold": problem.resource.by_fold,
     }
 
 
@@ -126,19 +141,26 @@ def read_checkpoint(path):
     True
     """
     lines, _ = read_lines(Path(path))
-    metric = lines[0]["metric"] if lines else None
+    header = lines[0] if lines else {}
+    by_row = {}
+    for line in lines[1:]:
+        place = line["fold"], line["budget"]
+        by_row.setdefault(tuple(line["row"]), {})[place] = line
+    # a share of the folds holds those of the smaller shares
+    belongs = le if header.get("by_fold") else eq
     groups = {}
     for line in lines[1:]:
-        groups.setdefault((line["trial"], line["budget"]), []).append(line)
-    rows = [_summary(group, metric) for group in groups.values()]
+        row, budget = tuple(line["row"]), line["budget"]
+        found = by_row[row].values()
+        groups[row, budget] = [e for e in found if belongs(e["budget"], budget)]
+    rows = [_summary(group, header["metric"]) for group in groups.values()]
     most = max(((row["budget"], row["n_folds"]) for row in rows), default=(0, 0))
     best = math.nan
     for row in rows:
         if (row["budget"], row["n_folds"]) == most and row["score"] == row["score"]:
             best = max(row["score"], best) if best == best else row["score"]
         row["best_score"] = best
-    names = rows[0] if rows else ()
-    return {name: [row[name] for row in rows] for name in names}
+    return {name: [row[name] for row in rows] for name in _COLUMNS}
 
 
 def _summary(lines, metric):
@@ -150,9 +172,9 @@ def _summary(lines, metric):
     ]
     return {
         "trial": lines[0]["trial"],
-        "params": lines[0]["params"],
+        "params": from_json(lines[0]["params"]),
         "source": lines[0]["source"],
-        "budget": lines[0]["budget"],
+        "budget": max(line["budget"] for line in lines),
         "n_folds": len(lines),
         "score": float(np.mean(scores)),
         "start": min(line["start"] for line in lines),

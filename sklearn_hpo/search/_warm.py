@@ -1,6 +1,7 @@
 """What a search begins with: candidates to evaluate first, results known before."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -60,16 +61,33 @@ def make_start(search, space, metric, n_trials, seed):
     """
     points, known = split_known(search.points_to_evaluate)
     first = complete_points(points, space, search.estimator, seed)
+    rows, losses = inside(known, space, strict=True)
+    # what is to be evaluated is not known, if it has been named twice
+    asked = {space.key(params) for params in first}
+    kept = [space.key(space.decode(row)) not in asked for row in rows]
+    known = rows[kept], losses[kept]
     earlier = inside([], space)
     if search.warm_start_from is not None:
-        earlier = inside(earlier_results(search.warm_start_from, metric), space)
+        results = earlier_results(
+            search.warm_start_from, _guides(search.scoring, metric), space
+        )
+        earlier = inside(results, space)
         n_best = min(max(1, n_trials // _EARLIER_SHARE), _MAX_EARLIER)
         first += map(space.decode, earlier[0][:n_best])
     by_key = {space.key(params): params for params in reversed(first)}
     first = list(reversed(by_key.values()))
     grid = whole_grid(search.param_distributions, space, n_trials)
     first += [params for params in grid if space.key(params) not in by_key]
-    return Start(first, inside(known, space, strict=True), earlier)
+    return Start(first, known, earlier)
+
+
+def _guides(scoring, metric):
+    """Return what the score that guides a search may be called, likeliest first."""
+    names = [] if metric is None else [metric]
+    if isinstance(scoring, list | tuple | set | dict):
+        # `refit` may name no scorer, but a way to choose the best
+        return names if metric in scoring else [*names, next(iter(scoring))]
+    return [*names, "score"]
 
 
 def split_known(points):
@@ -116,20 +134,23 @@ def _as_float(value):
         return np.nan
 
 
-def earlier_results(source, metric):
+def earlier_results(source, metrics, space):
     """Return candidates and scores of an earlier search.
 
     Parameters
     ----------
     source : fitted search, dict or DataFrame
         The search, or its ``cv_results_``.
-    metric : str or None
-        Name of the score that guides the new search, if it has several.
+    metrics : list of str
+        What the score that guides the new search may be called, likeliest first.
+    space : SearchSpace
+        Of the new search.
 
     Returns
     -------
     results : list of (dict, float)
-        Those with a finite score, best first.
+        Those with a finite score, best first. Of a search by halving each candidate
+        stands once, with its score on the last rung, and higher rungs come first.
 
     Raises
     ------
@@ -137,17 +158,38 @@ def earlier_results(source, metric):
         If there are no candidates or no scores in it.
     """
     table = getattr(source, "cv_results_", source)
-    names = [f"mean_test_{metric}", "mean_test_score"]
+    names = [f"mean_test_{metric}" for metric in metrics]
     column = next((name for name in names if _has(table, name)), None)
     if column is None or not _has(table, "params"):
         raise ValueError(
             "warm_start_from should be a fitted search, or a table like cv_results_ "
-            f"with the columns 'params' and {names[0] if metric else names[1]!r}; "
+            f"with the columns 'params' and {' or '.join(map(repr, names))}; "
             f"got {type(source).__name__}."
         )
-    pairs = zip(list(table["params"]), map(float, table[column]), strict=True)
-    finite = [pair for pair in pairs if np.isfinite(pair[1])]
-    return sorted(finite, key=lambda pair: -pair[1])
+    params, scores = list(table["params"]), list(map(float, table[column]))
+    amounts = list(table["n_resources"]) if _has(table, "n_resources") else None
+    if amounts is None:
+        found = [(p, score, 0) for p, score in zip(params, scores, strict=True)]
+    else:
+        found = _last_rungs(params, scores, amounts, space)
+    finite = [entry for entry in found if np.isfinite(entry[1])]
+    best_first = sorted(finite, key=lambda entry: (-entry[2], -entry[1]))
+    return [(p, score) for p, score, _ in best_first]
+
+
+def _last_rungs(params, scores, amounts, space):
+    """Return each candidate without the resource, its last score and its amount."""
+    last = {}
+    for found, score, amount in zip(params, scores, amounts, strict=True):
+        own = {
+            name: value
+            for name, value in found.items()
+            if name in space.names or not (isinstance(value, Real) and value == amount)
+        }
+        key = space.key(own)
+        if key not in last or amount >= last[key][2]:
+            last[key] = own, score, amount
+    return list(last.values())
 
 
 def _has(table, name):

@@ -1,0 +1,158 @@
+"""Texts and hashes by which a checkpoint knows the search that it is of."""
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from functools import partial
+from typing import Any
+
+import joblib
+import numpy as np
+from scipy import sparse
+from scipy.stats import rv_continuous, rv_discrete
+from sklearn.frozen import FrozenEstimator
+
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_SCALARS = (bool, int, float, str, bytes, type(None))
+_Inner = Callable[[Any], str]
+# What makes two distributions of scipy differ that have the same name.
+_TABLES = ("xk", "pk", "_histogram")
+
+
+def describe(thing: Any) -> str:
+    """Return a text that is equal for equal settings, in every process.
+
+    Parameters
+    ----------
+    thing : object
+        A space, an estimator, a scorer, data.
+
+    Returns
+    -------
+    text : str
+        Without addresses in memory. Functions are known by their names, other objects
+        by their attributes.
+
+    Examples
+    --------
+    >>> from scipy.stats import uniform
+    >>> describe({"b": [1, None], "a": uniform(0, 2)})
+    "{'a': uniform(0, 2), 'b': [1, None]}"
+    """
+    return _describe(thing, frozenset())
+
+
+def _describe(thing: Any, around: frozenset[int]) -> str:
+    """Describe what stands inside other things, of which these are the ids."""
+    if isinstance(thing, np.generic):
+        thing = thing.item()
+    if isinstance(thing, _SCALARS):
+        return repr(thing)
+    if id(thing) in around:
+        return "..."
+    inner = partial(_describe, around=around | {id(thing)})
+    texts = (kind(thing, inner) for kind in (_container, _distribution, _object))
+    return next(text for text in texts if text is not None)
+
+
+def _container(thing: Any, inner: _Inner) -> str | None:
+    if isinstance(thing, Mapping):
+        items = sorted((inner(k), inner(v)) for k, v in thing.items())
+        return "{" + ", ".join(f"{k}: {v}" for k, v in items) + "}"
+    if isinstance(thing, list | tuple):
+        return "[" + ", ".join(map(inner, thing)) + "]"
+    if isinstance(thing, set | frozenset):
+        return "{" + ", ".join(sorted(map(inner, thing))) + "}"
+    if is_dataclass(thing) and not isinstance(thing, type):
+        values = {f.name: getattr(thing, f.name) for f in fields(thing)}
+        return f"{type(thing).__name__}({_settings(values, inner)})"
+    return None
+
+
+def _distribution(thing: Any, inner: _Inner) -> str | None:
+    if hasattr(thing, "dist") and hasattr(thing, "kwds"):
+        parts = [inner(a) for a in thing.args]
+        parts += [_settings({k: v}, inner) for k, v in sorted(thing.kwds.items())]
+        return f"{inner(thing.dist)}({', '.join(parts)})"
+    if isinstance(thing, rv_continuous | rv_discrete):
+        tables = {k: v for k, v in vars(thing).items() if k in _TABLES}
+        return f"{thing.name}{[_settings(tables, inner)] if tables else ''}"
+    return None
+
+
+def _object(thing: Any, inner: _Inner) -> str:
+    if isinstance(thing, FrozenEstimator):
+        return f"FrozenEstimator({inner(vars(thing.estimator))})"
+    if hasattr(thing, "get_params") and not isinstance(thing, type):
+        return f"{_name(type(thing))}({inner(thing.get_params(deep=False))})"
+    if hasattr(thing, "__qualname__"):
+        return _name(thing)
+    if hasattr(thing, "shape"):
+        return f"data {hash_of(thing)}"
+    if isinstance(thing, np.random.RandomState | np.random.Generator):
+        return _name(type(thing))
+    if isinstance(thing, partial):
+        return f"partial({inner([thing.func, thing.args, thing.keywords])})"
+    text = repr(thing)
+    if not ADDRESS.search(text):
+        return text
+    state = getattr(thing, "__dict__", None)
+    if state is None:
+        with suppress(Exception):
+            state = joblib.hash(thing)
+    return f"{ADDRESS.sub('', text)} {inner(state)}"
+
+
+def _settings(values: Mapping[str, Any], inner: _Inner) -> str:
+    return ", ".join(f"{name}={inner(value)}" for name, value in values.items())
+
+
+def _name(thing: Any) -> str:
+    # a method of a built-in type says only of which type it is
+    owner = getattr(thing, "__objclass__", thing)
+    return f"{getattr(owner, '__module__', '')}.{thing.__qualname__}"
+
+
+def hash_of(data: Any) -> str:
+    """Return a hash that is equal for equal values, however they lie in memory.
+
+    Parameters
+    ----------
+    data : object
+        An array, a sparse matrix, a table with columns or anything that joblib hashes.
+
+    Returns
+    -------
+    text : str
+        Hexadecimal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.arange(6.0).reshape(2, 3)
+    >>> hash_of(values) == hash_of(np.asfortranarray(values)) != hash_of(2 * values)
+    True
+    """
+    return str(joblib.hash(_values(data)))
+
+
+def _values(data: Any) -> Any:
+    if sparse.issparse(data):
+        # estimators may sort the indices in place
+        rows = sparse.csr_matrix(data, copy=True)
+        rows.sum_duplicates()
+        return rows.shape, rows.data, rows.indices, rows.indptr
+    if hasattr(data, "columns") and hasattr(data, "dtypes"):
+        kinds = [str(kind) for kind in data.dtypes]
+        # names may come twice in a table of pandas
+        by_place = hasattr(data, "iloc")
+        columns = [
+            _values(data.iloc[:, place] if by_place else data[name])
+            for place, name in enumerate(data.columns)
+        ]
+        return list(data.columns), kinds, _values(getattr(data, "index", None)), columns
+    if hasattr(data, "shape") or isinstance(data, list):
+        with suppress(Exception):
+            return np.ascontiguousarray(np.asarray(data))
+    return data
