@@ -18,6 +18,8 @@ from sklearn_hpo._trial import Trial
 from sklearn_hpo.optimizers import Optimizer
 from sklearn_hpo.space import SearchSpace
 
+# How often the optimizer is asked for another candidate.
+_MAX_ASKS = 8
 # How many draws may repeat earlier candidates before a space counts as exhausted.
 _MAX_REDRAWS = 1000
 
@@ -159,15 +161,21 @@ class Candidates:
                 return params, row, source
         if math.isinf(self.space.size):
             return None
-        params = next(filter(self._is_new, self.space))
-        return params, self.space.encode(params), "random"
+        # where branches overlap, there are fewer than `size` candidates
+        for params in filter(self._is_new, self.space):
+            return params, self.space.encode(params), "random"
+        return None
 
     def _proposals(self, number: int) -> Iterator[tuple[NDArray[np.float64], str]]:
         """Yield the optimizer's proposal, and draws in case that it is not new."""
         self.teach()
         pending = list(self._pending.values())
         rows = np.array(pending).reshape(len(pending), self.space.n_columns)
-        yield self.optimizer.ask(1, rows)[0], self.optimizer.source(len(rows))
+        for _ in range(_MAX_ASKS):
+            row = self.optimizer.ask(1, rows)[0]
+            yield row, self.optimizer.source(len(rows))
+            # the same candidate, in another branch: that row is none to propose
+            rows = np.vstack([rows, row])
         # a stream of its own: proposals count from 0, redraws carry a third number
         rng = np.random.default_rng([self.seed, number, 1])
         for _ in range(_MAX_REDRAWS):

@@ -21,7 +21,7 @@ from sklearn_hpo.optimizers import (
     GeneticBreeder,
     RegularizedBreeder,
 )
-from sklearn_hpo.optimizers._evolutionary import _levelled
+from sklearn_hpo.optimizers._evolutionary import WEIGHTS, _levelled
 from sklearn_hpo.space import SearchSpace
 
 X, Y = load_iris(return_X_y=True)
@@ -247,3 +247,34 @@ def test_surrogate_sees_losses_of_any_size_in_their_order(unit):
     assert y[-1] == y[:-1].max()
     assert_array_equal(_levelled(np.full(5, 3.0)), np.zeros(5))
     assert_array_equal(_levelled(np.full(5, np.nan)), np.zeros(5))
+
+
+@pytest.mark.parametrize("surrogate", ["rbf", None])
+@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
+@pytest.mark.parametrize("n_levels", [2, 3, 5])
+def test_few_levels_leave_little_to_chance(breeder, surrogate, n_levels, monkeypatch):
+    """Where children repeat what is there, neighbours of the members come next."""
+    space = SearchSpace({f"x{i}": list(range(n_levels)) for i in range(8)})
+    chance = []
+    pool = EvolutionaryOptimizer.pool
+    monkeypatch.setattr(
+        EvolutionaryOptimizer,
+        "pool",
+        lambda self, *how: chance.append(0) or pool(self, *how),
+    )
+    optimum = np.random.default_rng(0).random(8)
+
+    def losses_of(rows):
+        return ((rows - optimum) ** 2 @ np.arange(1, 9)).ravel()
+
+    run(breeder, space, 120, losses_of, surrogate=surrogate)
+    assert len(chance) < 0.25 * 120
+
+
+@pytest.mark.parametrize("size", [8, 10, 24])
+def test_each_place_meets_all_weights(size):
+    optimizer = EvolutionaryOptimizer(100, BREEDERS[0], population_size=size)
+    met = {
+        (n % size, (n + optimizer._shift(n)) % len(WEIGHTS)) for n in range(10 * size)
+    }
+    assert len(met) == size * len(WEIGHTS)

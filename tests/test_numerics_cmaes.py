@@ -193,3 +193,10 @@ def test_branches_and_failures_do_no_harm():
 
     optimizer = study(space, 150, losses_of)
     assert np.isnan(optimizer.losses[-50:]).mean() < 0.3
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("lam", [8, 40, 64])
+def test_a_large_population_on_few_columns_is_fine(n, lam):
+    normal = Normal(np.full(n, 0.5), 0.2, lam)
+    assert np.isfinite(normal._weights).all()

@@ -7,6 +7,7 @@ import pytest
 from contracts import SPACES
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import uniform
 
 from sklearn_hpo._numerics.structures import (
     cross_orders,
@@ -162,3 +163,21 @@ def test_what_a_parent_lacks_comes_from_the_other():
     bred = rng.random(has.shape)
     child = inherit(bred.copy(), (lacks, lacks), space.groups, none, rng, whole=1.0)
     assert not np.isnan(child).any()
+
+
+@pytest.mark.parametrize("breeder", BREEDERS, ids=lambda b: b.name)
+def test_a_subset_that_no_parent_has_is_of_any_size(breeder):
+    space = SearchSpace(
+        [{"m": ["a"], "x": uniform(0, 1)}, {"m": ["b"], "s": subset(range(30), 1, 4)}]
+    )
+    rng = np.random.default_rng(0)
+    rows = np.array(
+        [row for row in space.sample(60, rng) if space.decode(row)["m"] == "a"]
+    )
+    categorical = np.array([c.kind == "categorical" for c in space.columns])
+    losses = rng.random(len(rows))
+    parents = Parents(rows, losses, 0, categorical, False, space.groups)
+    children = space.from_unit(breeder.breed(parents, 4000, False, rng))
+    found = [space.decode(row) for row in children]
+    sizes = np.bincount([len(p["s"]) for p in found if "s" in p], minlength=5)
+    assert (sizes[1:5] > 0.08 * sizes.sum()).all()

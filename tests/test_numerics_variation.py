@@ -130,3 +130,18 @@ def test_ties_count_as_stagnation_and_half_the_places_become_vacant(size):
         assert (population.members >= 0).sum() == min(number + 1, size)
     population.admit(len(losses) - 1, losses)
     assert (population.members >= 0).sum() == (size + 1) // 2
+
+
+@given(
+    seed=SEEDS,
+    n=st.integers(2, 9),
+    index=st.sampled_from([5.0, 20.0]),
+    rate=st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_polynomial_leaves_its_cell_where_it_moves(seed, n, index, rate):
+    rng = np.random.default_rng(seed)
+    cells = rng.integers(n, size=(400, 3))
+    moved = variation.polynomial((cells + 0.5) / n, index, rate, rng, least=1.0 / n)
+    assert ((moved >= 0) & (moved <= 1)).all()
+    share = np.mean(np.floor(moved * n).astype(int) != cells)
+    assert share == pytest.approx(rate, abs=0.1)

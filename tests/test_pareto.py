@@ -64,6 +64,28 @@ def test_differential_evolution_spreads_along_the_front(power, n_pending):
     assert min(found) > max(drawn) + 0.3
 
 
+def test_every_member_of_a_front_is_a_parent(monkeypatch):
+    """Also in a team that asks for every second proposal."""
+    targets = []
+    breed = EvolutionaryOptimizer._children
+    monkeypatch.setattr(
+        EvolutionaryOptimizer,
+        "_children",
+        lambda self, members, target, rng: (
+            targets.append(target) or breed(self, members, target, rng)
+        ),
+    )
+    optimizer = EvolutionaryOptimizer(120, DifferentialBreeder(), 8, n_objectives=2)
+    space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
+    optimizer.start(space, 0)
+    rng = np.random.default_rng(0)
+    for number in range(120):
+        row = space.sample(1, rng) if number % 2 else optimizer.ask(1, np.empty((0, 2)))
+        losses = np.hstack([row[:, :1] ** 2, (row[:, :1] - 1) ** 2]) + row[:, 1:]
+        optimizer.tell(row, losses, np.ones(1))
+    assert set(targets) == set(range(8))
+
+
 @pytest.mark.parametrize("breeder", BREEDERS, ids=["de", "nsga2"])
 @pytest.mark.parametrize("surrogate", ["rbf", None])
 def test_the_population_is_a_function_of_what_was_told(breeder, surrogate):

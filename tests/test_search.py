@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, RandomizedSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -354,6 +354,14 @@ def test_bad_input_fails_before_any_fit(settings, error, match):
     with pytest.raises(error, match=match):
         search(**settings).fit(X, Y)
     assert not ITERATIONS
+
+
+def test_texts_of_numpy_are_texts():
+    space = {"kernel": np.array(["rbf", "linear"]), "C": loguniform(0.1, 10)}
+    earlier = RandomizedSearchCV(SVC(), space, n_iter=3, random_state=0).fit(X, Y)
+    how = {"points_to_evaluate": [earlier.best_params_], "warm_start_from": earlier}
+    fitted = search(SVC(), space, n_iter=2, **how).fit(X, Y)
+    assert fitted.cv_results_["params"][0] == earlier.best_params_
 
 
 def test_names_that_another_parameter_makes_valid():

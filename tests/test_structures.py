@@ -28,6 +28,7 @@ from sklearn_hpo.optimizers import (
     BayesianOptimizer,
     SobolOptimizer,
 )
+from sklearn_hpo.search._points import complete_points
 from sklearn_hpo.space import SearchSpace, lograndint, permutation, sequence, subset
 
 X, Y = load_iris(return_X_y=True)
@@ -276,6 +277,13 @@ def test_finite_spaces_are_listed(given_space):
     assert seen == set(map(space.key, listed))
 
 
+def test_an_order_is_no_subset():
+    items = ["abc", 1]
+    space = SearchSpace([{"b": subset(items, 0, 2)}, {"b": permutation(items)}])
+    for params in space:
+        assert space.decode(space.encode(params)) == params
+
+
 def test_order_of_the_grid():
     def values(dist):
         return [params["s"] for params in SearchSpace({"s": dist})]
@@ -519,3 +527,9 @@ def test_results_make_a_table():
     table = pd.DataFrame(make("evolution-de").fit(X, Y).cv_results_)
     assert set(map(len, table["param_order"])) == {4}
     assert set(map(type, table["param_layers"])) == {tuple}
+
+
+def test_given_numbers_of_a_sequence_stay_as_they_are():
+    space = SearchSpace({"t": sequence(loguniform(1e-5, 1e2), 1, 3)})
+    for value in ((0.1, 0.3), [0.1, 0.3], np.array([0.1, 0.3])):
+        assert complete_points([{"t": value}], space, None, 0) == [{"t": (0.1, 0.3)}]

@@ -11,11 +11,17 @@ from scipy.stats import poisson, randint, uniform
 from sklearn_hpo._executor import SequentialExecutor
 from sklearn_hpo._study import Rules, Study
 from sklearn_hpo._trial import Report
-from sklearn_hpo.optimizers import RandomOptimizer
+from sklearn_hpo.optimizers import (
+    BayesianOptimizer,
+    DifferentialBreeder,
+    EvolutionaryOptimizer,
+    RandomOptimizer,
+)
 from sklearn_hpo.schedulers import FullBudget
 from sklearn_hpo.space import SearchSpace
 
 SPACE = SearchSpace({"x": uniform(0, 1)})
+BREEDER = DifferentialBreeder()
 
 
 class Recorder(RandomOptimizer):
@@ -56,11 +62,18 @@ def mean(results):
 
 
 def run(
-    n_trials=20, *, space=SPACE, function=evaluate, executor=None, first=(), **rules
+    n_trials=20,
+    *,
+    space=SPACE,
+    optimizer=None,
+    function=evaluate,
+    executor=None,
+    first=(),
+    **rules,
 ):
     study = Study(
         space,
-        Recorder(),
+        optimizer or Recorder(),
         FullBudget(n_trials),
         seed=0,
         n_splits=3,
@@ -120,6 +133,24 @@ def test_space_that_yields_nothing_new_ends_the_study():
     # infinite, but all draws with a chance to appear are soon used up
     study = run(400, space=SearchSpace({"x": poisson(0.01)}))
     assert 2 <= len(study.trials) < 20
+
+
+def test_overlapping_branches_waste_no_proposals():
+    """A candidate of two branches is proposed once; the optimizer is asked again."""
+    numbers = {"a": randint(0, 30), "b": randint(0, 30)}
+    space = SearchSpace([{**numbers, "c": [0]}, {**numbers, "c": [0, 1]}])
+    for optimizer in (BayesianOptimizer(40), EvolutionaryOptimizer(40, BREEDER)):
+        study = run(40, space=space, optimizer=optimizer)
+        assert sum(e.trial.source == "random" for e in study.trials) <= 4
+        assert len({space.key(e.trial.params) for e in study.trials}) == 40
+
+
+def test_overlapping_branches_end_when_all_is_done(monkeypatch):
+    monkeypatch.setattr("sklearn_hpo.space._space.MAX_COUNTED", 10)
+    numbers = {"a": list(range(8)), "b": list(range(9))}
+    space = SearchSpace([numbers, numbers])
+    assert space.size == 2 * 72
+    assert len(run(200, space=space).trials) == 72
 
 
 def test_first_candidates_come_first_and_once():

@@ -111,7 +111,9 @@ class Normal:
         )
         positive = weights[weights > 0].sum()
         total = -weights[weights < 0].sum()
-        self._weights = weights / np.where(weights > 0, positive, total / negative)
+        # a large population on few columns learns from its better half alone
+        factor = np.where(weights > 0, 1.0 / positive, negative / total)
+        self._weights = weights * factor
         self._mu_eff, self._c1, self._cmu = mu_eff, c1, cmu
         self._c_sigma = (mu_eff + 2.0) / (n + mu_eff + 5.0)
         excess = math.sqrt((mu_eff - 1.0) / (n + 1.0)) - 1.0
@@ -192,7 +194,7 @@ class Normal:
         self._path_sigma = (1.0 - cs) * self._path_sigma
         self._path_sigma += math.sqrt(cs * (2.0 - cs) * self._mu_eff) * whitened
         length = float(np.linalg.norm(self._path_sigma)) / self._chi
-        usual = math.sqrt(1.0 - (1.0 - cs) ** (2 * (self._n_updates + 1)))
+        usual = math.sqrt(1.0 - (1.0 - cs) ** (2 * self._n_updates))
         slow = length / usual < 1.4 + 2.0 / (n + 1.0)
         self._path_c = (1.0 - cc) * self._path_c
         self._path_c += slow * math.sqrt(cc * (2.0 - cc) * self._mu_eff) * mean_step

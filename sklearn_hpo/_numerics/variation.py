@@ -133,12 +133,16 @@ def simulated_binary(
 
 
 def polynomial(
-    points: Array, index: float, rate: Array | float, rng: np.random.Generator
+    points: Array,
+    index: float,
+    rate: Array | float,
+    rng: np.random.Generator,
+    least: Array | float = 0.0,
 ) -> Array:
     """Return points with some coordinates moved, by polynomial mutation [4]_.
 
     A moved coordinate stays inside: it goes a share ``1 - (2 u)^(1 / (index + 1))``
-    of the way to either face.
+    of the way to either face, or the least step, away from a face that is too near.
 
     Parameters
     ----------
@@ -150,6 +154,8 @@ def polynomial(
         Probability that a coordinate moves.
     rng : numpy.random.Generator
         Source of randomness.
+    least : ndarray of shape (d,) or float, default=0.0
+        The least step, at most 0.5: one to the next of few values.
 
     Returns
     -------
@@ -160,6 +166,9 @@ def polynomial(
     power = 1.0 / (index + 1.0)
     share = 1.0 - np.minimum(2.0 * u, 2.0 - 2.0 * u) ** power
     step = np.where(u < 0.5, -points, 1.0 - points) * share
+    step = np.copysign(np.maximum(np.abs(step), least), u - 0.5)
+    outside = (np.abs(points + step - 0.5) > 0.5) & (np.abs(step) <= least)
+    step = np.where(outside, -step, step)
     return np.where(rng.random(points.shape) < rate, points + step, points)
 
 

@@ -57,6 +57,8 @@ class Parents:
         Whether all columns are numeric, always active and in no group.
     groups : tuple of Group, default=()
         The columns that are one sequence, subset or order.
+    widths : ndarray of shape (d,) or float, default=0.0
+        How far apart the values of a column are; 0 for continuous ones.
     """
 
     rows: Rows
@@ -65,6 +67,7 @@ class Parents:
     categorical: Mask
     plain: bool
     groups: tuple[Group, ...] = ()
+    widths: Rows | float = 0.0
 
 
 class Breeder(ABC):
@@ -233,7 +236,7 @@ class GeneticBreeder(Breeder):
         child = np.where(crossed, mixed, mother)
         rate = 1.0 / child.shape[1] if self.mutation == "auto" else self.mutation
         numeric = np.where(parents.categorical, 0.0, rate)
-        child = polynomial(child, MUTATION_INDEX, numeric, rng)
+        child = polynomial(child, MUTATION_INDEX, numeric, rng, parents.widths)
         child = resample(child, parents.categorical, rate, rng)
         return inherit(child, wholes, parents.groups, parents.categorical, rng)
 
@@ -280,7 +283,7 @@ class RegularizedBreeder(Breeder):
         mutated = np.zeros(parent.shape)
         mutated[np.arange(m), np.argmin(draws, axis=1)] = 1.0
         child = _filled(parent, rng.random(parent.shape))
-        moved = polynomial(child, AGING_INDEX, mutated, rng)
+        moved = polynomial(child, AGING_INDEX, mutated, rng, parents.widths)
         drawn = (mutated > 0.0) & parents.categorical
         child = np.where(drawn, rng.random(parent.shape), moved)
         of = parents.groups, parents.categorical

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo._numerics.maximize import untaken
+from sklearn_hpo._numerics.maximize import perturb, untaken
 from sklearn_hpo._numerics.rbf import CubicRBF
 from sklearn_hpo.optimizers._base import Rows
 from sklearn_hpo.optimizers._breeders import Breeder, Parents
@@ -17,8 +17,7 @@ from sklearn_hpo.space import SearchSpace
 N_CHILDREN, N_UNSCREENED = 50, 8
 N_POOL = 64  # rows from anywhere, if all children are taken
 MAX_FITTED = 100  # rows: the best half of them and the last half
-# Of the predicted value, in turn. Their number has no factor in common with most sizes
-# of a population, so that each place meets all of them.
+# Of the predicted value, in turn.
 WEIGHTS = (0.3, 0.5, 0.8, 0.95, 1.0)
 MIN_SIZE, MAX_SIZE = 8, 24
 FRONT_SHARE = 6  # evaluations for a member, where a front is looked for
@@ -123,6 +122,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             Non-negative.
         """
         super().start(space, seed)
+        self._widths = self.level_widths()
         self._past: list[NDArray[np.intp]] = []
         self._population: Population | ParetoPopulation
         if self.n_objectives == 1:
@@ -196,19 +196,31 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         members = places[places >= 0]
         free = np.empty((0, self.space.n_columns))
         if places[place] >= 0 and len(members) >= MIN_PARENTS:
-            target = int(np.count_nonzero(places[:place] >= 0))
+            if self.n_objectives == 1:
+                target = int(np.count_nonzero(places[:place] >= 0))
+            else:  # who comes takes the place of the worst, wherever that is
+                target = int(rng.integers(len(members)))
             free = untaken(self._children(members, target, rng), taken)
+            if not len(free):
+                # among few values children repeat what is there
+                near = perturb(self.rows[members], N_POOL, self.domain, rng)
+                free = untaken(self.space.from_unit(near), taken)
         if not len(free):
             anywhere: Rows = self.pool(taken, N_POOL, rng)[0]
             return anywhere
         if self.surrogate is None:
             return free[0]
-        weight = WEIGHTS[number % len(WEIGHTS)]
+        weight = WEIGHTS[(number + self._shift(number)) % len(WEIGHTS)]
         losses = self._population.guide(self._known, rng)
         value, distance = self._model(pending, losses).predict(free)
         score = weight * _scaled(value) - (1.0 - weight) * _scaled(distance)
         best: Rows = free[np.argmin(score)]
         return best
+
+    def _shift(self, number: int) -> int:
+        """Return by how much weights are shifted, so that each place meets all."""
+        in_step = self.population_size % len(WEIGHTS) == 0
+        return number // self.population_size if in_step else 0
 
     def _place(self, number: int) -> int:
         """Return the place for which a row competes."""
@@ -224,6 +236,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             categorical=self.layout.categorical,
             plain=self.layout.plain and not self.space.groups,
             groups=self.space.groups,
+            widths=self._widths,
         )
         m = N_UNSCREENED if self.surrogate is None else N_CHILDREN
         return self.space.from_unit(self._breed(parents, m, rng))

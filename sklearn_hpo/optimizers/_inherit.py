@@ -89,8 +89,8 @@ def _vary(
     if group.kind == "permutation":
         return _keys(vary_orders(_places(block), rng))
     if group.kind == "subset":
-        members = vary_subsets(block > 0.5, group.low, group.high, rng)
-        return members.astype(float)
+        members = _mended(block, group, rng) > 0.5
+        return vary_subsets(members, group.low, group.high, rng).astype(float)
     n_lengths = group.high - group.low + 1
     n_first = int(n_lengths > 1)
     cells = np.floor(block[:, 0] * n_lengths).astype(int) if n_first else 0
@@ -104,8 +104,10 @@ def _vary(
 
 def _mended(block: Rows, group: Group, rng: np.random.Generator) -> Rows:
     """Return subsets as zeros and ones; beyond the bounds, chance decides who is in."""
-    size = np.clip((block > 0.5).sum(axis=1), group.low, group.high)
-    scores = (block > 0.5) + rng.random(block.shape)
+    # where the space, too, has its edge: bred columns have the middle size on average
+    members = block >= 1.0 - (group.low + group.high) / (2 * block.shape[1])
+    size = np.clip(members.sum(axis=1), group.low, group.high)
+    scores = members + rng.random(block.shape)
     return (_places(-scores) < size[:, None]).astype(float)
 
 

@@ -81,8 +81,7 @@ class RBFOptimizer(SurrogateOptimizer):
         """
         super().start(space, seed)
         # A smaller step would seldom change a discrete value.
-        levels = self.domain.levels
-        self._min_step = np.array([0.0 if v is None else 1.0 / len(v) for v in levels])
+        self._min_step = self.level_widths()
 
     def choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator

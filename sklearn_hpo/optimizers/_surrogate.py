@@ -150,6 +150,17 @@ class SurrogateOptimizer(Optimizer):
         free = untaken(everything, taken)
         return free if len(free) else everything
 
+    def level_widths(self) -> Rows:
+        """Return how far apart the values of each column are.
+
+        Returns
+        -------
+        widths : ndarray of shape (n_columns,)
+            On the mean; 0 for continuous columns.
+        """
+        levels = self.domain.levels
+        return np.array([0.0 if v is None else 1.0 / len(v) for v in levels])
+
     def elite(self) -> Rows:
         """Return the rows near which candidates are drawn.
 

@@ -132,12 +132,19 @@ def _complete(point, space, draw):
     wholes = [{**space.decode(row), **point} for row in _branch_rows(space, draw)]
     row = space.encode(next(filter(space.contains, wholes), wholes[0]))
     canonical = space.decode(row)
-    continuous = {c.name for c in space.columns if c.kind == "continuous"}
+    kept = {c.name.split("[")[0] for c in space.columns if c.kind == "continuous"}
     # discrete values become the very objects of the space; others stay to the last bit
     return {
-        name: point[name] if name in continuous & set(point) else value
+        name: _as_kind(point[name], value) if name in kept & set(point) else value
         for name, value in canonical.items()
     }
+
+
+def _as_kind(given, canonical):
+    """Return what was given, a sequence as the space has them."""
+    if isinstance(canonical, list | tuple):
+        return type(canonical)(map(float, given))
+    return given
 
 
 def _current_values(space, estimator):

@@ -28,8 +28,9 @@ def is_real(value: Any) -> bool:
 
 
 def unbox(value: Any) -> Any:
-    """Turn a number of numpy into one of Python."""
-    return value.item() if isinstance(value, np.number | np.bool_) else value
+    """Turn a number or text of numpy into one of Python."""
+    plain = isinstance(value, np.number | np.bool_ | np.character)
+    return value.item() if plain else value
 
 
 def value_key(value: Any) -> Hashable:

@@ -235,8 +235,8 @@ class SearchSpace:
         ----------
         params : dict
             A value for each parameter of one branch; if several branches fit, the
-            first is taken. Equal numbers of another type fit where the very ones
-            are not found.
+            first is taken. Equal numbers of another type, or items of a subset in
+            another order, fit where the very ones are not found.
 
         Returns
         -------
@@ -249,6 +249,7 @@ class SearchSpace:
             If the candidate is outside the space.
         """
         failures: list[str] = []
+        alike: list[Array] = []
         rows: list[Array] = []
         for branch, plan in enumerate(self._plans):
             if params.keys() == self._branches[branch].keys():
@@ -259,11 +260,14 @@ class SearchSpace:
                 if wrong is not None:
                     failures.append(wrong)
                     continue
-                rows.append(self.from_unit(row[None, :-1])[0])
-                if _same_types(self.decode(rows[-1]), params):
-                    return rows[-1]
-        if rows:
-            return rows[0]
+                found = self.from_unit(row[None, :-1])[0]
+                decoded = self.decode(found)
+                if self.key(decoded) == self.key(params):
+                    return found
+                # a continuous value may have changed in its last bit
+                (alike if _same_types(decoded, params) else rows).append(found)
+        if alike or rows:
+            return (alike + rows)[0]
         if failures:
             raise ValueError(failures[0])
         given = set(params)
