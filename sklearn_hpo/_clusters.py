@@ -18,6 +18,10 @@ from joblib import parallel_config
 Done = Callable[[Any], Any]
 
 
+class ClusterGone(BrokenExecutor):
+    """No job can be run any more."""
+
+
 class WorkersDied(BrokenExecutor):
     """A job was lost with its worker; others may have been to blame."""
 
@@ -85,7 +89,7 @@ class DaskBackend:
                 warnings.filterwarnings("ignore", "Sending large graph")
                 future = self._client.submit(_run, job, self._held, **self._settings)
         except OSError as error:
-            raise BrokenExecutor(f"The Dask cluster is gone: {error}") from error
+            raise ClusterGone(f"The Dask cluster is gone: {error}") from error
         self._futures.add(future)
         self._client.loop.add_callback(self._fetch, future, callback)
 

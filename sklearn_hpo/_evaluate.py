@@ -2,6 +2,7 @@
 
 import pickle
 import time
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,18 @@ def _store(model: Any, keep: Path | bool) -> Any:
     if model is None or not isinstance(keep, Path):
         return model
     half = keep.with_suffix(".half")
-    half.write_bytes(pack(model))
+    try:
+        half.write_bytes(pack(model))
+    except Exception as error:  # the disk may be full, and models hold anything
+        half.unlink(missing_ok=True)
+        warnings.warn(
+            f"A fitted model can't be kept ({type(error).__name__}: {error}): if its "
+            "candidate goes on, it is trained anew. Use n_jobs=1, or threads: "
+            "joblib.parallel_config('threading').",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
     half.replace(keep)
     return keep
 

@@ -154,7 +154,7 @@ class FitEvents:
 class FoldEvents:
     """The task of one fit on one fold; remembers how callbacks answered its end.
 
-    scikit-learn's evaluation drops their answer, and their error drops its result, so
+    scikit-learn's evaluation drops their answer, and their errors drop its result, so
     this stands in the context's place and keeps both.
     """
 
@@ -173,8 +173,11 @@ class FoldEvents:
         return self.context.propagate_callback_context(estimator)
 
     def call_on_fit_task_begin(self, **data):
-        """Announce the beginning of the fit."""
-        return self.context.call_on_fit_task_begin(**data)
+        """Announce the beginning of the fit and note an error."""
+        try:
+            self.context.call_on_fit_task_begin(**data)
+        except Exception as error:
+            self.error = "".join(format_exception(error))
 
     def call_on_fit_task_end(self, **data):
         """Announce the end of the fit and note the answer, or the error."""

@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +34,9 @@ from sklearn_hpo._limits import limit_exceeded
 from sklearn_hpo._pools import (
     ControlThread,
     Errand,
+    PoolWatch,
     SinglePools,
     abandon,
-    death_among,
-    processes_of,
 )
 from sklearn_hpo._sklearn_compat import configured
 from sklearn_hpo._transfer import SharedFile, check_parts, pack, parts_of
@@ -48,9 +46,6 @@ _LOCAL_PROCESSES = (LokyBackend, MultiprocessingBackend)
 
 # Seconds in which a backend has certainly taken over a job that it was given.
 _HANDOVER = 0.1
-
-# Seconds after which a wait begins anew.
-_HEED = 0.5
 
 
 class SequentialExecutor:
@@ -146,9 +141,9 @@ class ParallelExecutor:
         self._ready: deque[Any] = deque()
         self._backend = parallel._backend
         self._pools: SinglePools | None = None
-        self._workers: list[BaseProcess] = []
+        self._watch = PoolWatch(None)
         self._end: Errand | None = None
-        self._killed = False
+        self._ended = False
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._call = configured(partial(_call_with_shared, function))
         self._curable: tuple[type[BrokenExecutor], ...] = ()
@@ -172,7 +167,7 @@ class ParallelExecutor:
                 raise
         elif isinstance(self._backend, _LOCAL_PROCESSES):
             self._curable = (BrokenExecutor,)
-            self._workers = processes_of(self._backend)
+            self._watch = PoolWatch(self._backend)
             self.folder = folder
             shared = SharedFile.write(shared, folder)
         self._shared = shared
@@ -261,8 +256,8 @@ class ParallelExecutor:
         while True:
             # Python is deaf to a signal that comes right before it begins to wait
             with suppress(queue.Empty):
-                return self._done.get(timeout=_HEED)
-            error = death_among(self._workers) if self._pools is None else None
+                return self._done.get(timeout=self._watch.seconds)
+            error = self._watch.death() if self._pools is None else None
             if error is not None and self._in_flight:
                 return next(iter(self._in_flight)), _broken(error)
 
@@ -312,9 +307,6 @@ class ParallelExecutor:
         self._in_flight.clear()
 
     def _kill(self) -> None:
-        if self._killed:  # asked for twice: a signal came before the first was noted
-            return
-        self._killed = True
         # loky's manager thread dies with a traceback if it is told to end while it
         # takes a job over
         time.sleep(_HANDOVER)
@@ -324,7 +316,10 @@ class ParallelExecutor:
             self._pools.close()
 
     def _end_pool(self) -> None:
-        if death_among(self._workers) is not None:
+        if self._ended:  # a signal came before that was noted
+            return
+        self._ended = True
+        if self._watch.death() is not None:
             abandon(self._backend)
         else:
             self._backend.abort_everything(ensure_ready=False)
@@ -399,7 +394,7 @@ def open_executor(
         if n_workers == 1 and not (cluster and cluster.ignores_n_jobs):
             yield SequentialExecutor(function, shared)
             return
-        folder = Path(tempfile.mkdtemp("", "sklearn_hpo_", _temp_root()))
+        folder = Path(tempfile.mkdtemp("", "sklearn_hpo_", _temp_root(parallel)))
         try:
             executor = ParallelExecutor(
                 function, shared, parallel, n_workers, folder, lost
@@ -421,8 +416,13 @@ def open_executor(
                 parallel._backend.stop_call()
 
 
-def _temp_root() -> str | None:
-    return os.environ.get("JOBLIB_TEMP_FOLDER")
+def _temp_root(parallel: Parallel) -> str | None:
+    """Return where joblib would leave what workers share, None if it does not say."""
+    given = parallel._backend_kwargs.get("temp_folder")
+    root: str | None = given or os.environ.get("JOBLIB_TEMP_FOLDER")
+    if root is not None:
+        Path(root).mkdir(parents=True, exist_ok=True)
+    return root
 
 
 def _call_with_shared(function: Callable[..., Any], job: Any, shared: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 _STATM = Path("/proc/self/statm")
 _POLL_SECONDS = 0.05
+_MAX_SECONDS = 1e9  # clocks of some platforms end a little later
 CAN_MEASURE_MEMORY = _STATM.exists()
 
 
@@ -55,7 +56,8 @@ def limited(limits: Limits, note: Path | None) -> Iterator[None]:
     with note.open("w") as file:
         if limits.seconds is not None:
             # this watch needs no Python to run, so that no loop in C escapes it
-            faulthandler.dump_traceback_later(limits.seconds, exit=True, file=file)
+            seconds = min(limits.seconds, _MAX_SECONDS)
+            faulthandler.dump_traceback_later(seconds, exit=True, file=file)
         if limits.memory is not None:
             watch = threading.Thread(
                 target=_watch_memory, args=(limits.memory, file, over), daemon=True

@@ -16,8 +16,8 @@ from joblib.parallel import MultiprocessingBackend
 # A worker without work ends after so many seconds, as joblib's own.
 _IDLE_SECONDS = 300
 
-# Seconds between two looks at whether an errand is done, or the program over.
-_PAUSE, _LOOK = 0.01, 1.0
+# Seconds between two looks at whether an errand is done, a worker dead, or the caller.
+_PAUSE, _HEED, _LOOK = 0.01, 0.5, 1.0
 
 
 class SinglePools:
@@ -83,43 +83,52 @@ class SinglePools:
         self._all.clear()
 
 
-def processes_of(backend: Any) -> list[BaseProcess]:
-    """Return the workers of a pool that does not tell if one of them dies.
+class PoolWatch:
+    """Looks for workers of multiprocessing that have died, as their pool does not tell.
 
     Parameters
     ----------
-    backend : joblib.parallel.LokyBackend or MultiprocessingBackend
-        That runs.
+    backend : MultiprocessingBackend or any other
+        That runs. Nothing is seen of others, whose pools do tell.
 
-    Returns
-    -------
-    workers : list of multiprocessing.Process
-        None of loky's, which does tell.
-    """
-    if not isinstance(backend, MultiprocessingBackend):
-        return []
-    return list(backend._get_pool()._pool)
-
-
-def death_among(workers: list[BaseProcess]) -> BrokenExecutor | None:
-    """Return an error that tells of a worker that has died, if one has.
-
-    Parameters
+    Attributes
     ----------
-    workers : list of multiprocessing.Process
-        Which live as long as their pool.
-
-    Returns
-    -------
-    error : concurrent.futures.BrokenExecutor or None
-        With the exit code, or the name of the signal.
+    seconds : float
+        Between two looks.
     """
-    for worker in workers:
-        code = worker.exitcode
-        if code:  # 0 is how one retires, with maxtasksperchild
-            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            return BrokenExecutor(f"A worker process has died ({how}).")
-    return None
+
+    def __init__(self, backend: Any) -> None:
+        self._pool: Any = None
+        if isinstance(backend, MultiprocessingBackend):
+            self._pool = backend._get_pool()
+        # with maxtasksperchild others take the place of those that retire
+        self._retire = getattr(self._pool, "_maxtasksperchild", None) is not None
+        self.seconds = _PAUSE if self._retire else _HEED
+        self._workers: set[BaseProcess] = set()
+        self._look()
+
+    def death(self) -> BrokenExecutor | None:
+        """Return an error that tells of a worker that has died, if one has.
+
+        Returns
+        -------
+        error : concurrent.futures.BrokenExecutor or None
+            With the exit code, or the name of the signal.
+        """
+        self._look()
+        for worker in list(self._workers):
+            code = worker.exitcode
+            if code == 0 and self._retire:
+                self._workers.remove(worker)
+            elif code is not None:
+                how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                return BrokenExecutor(f"A worker process has died ({how}).")
+        return None
+
+    def _look(self) -> None:
+        """Note who works there now, as the pool itself forgets who has ended."""
+        if self._pool is not None:
+            self._workers.update(self._pool._pool)
 
 
 def abandon(backend: Any) -> None:
@@ -135,7 +144,8 @@ def abandon(backend: Any) -> None:
     pool, backend._pool = backend._get_pool(), None
     pool.close()
     pool._terminate.cancel()
-    pool._worker_handler._state = "TERMINATE"  # so that no worker is replaced
+    # so that no worker is replaced, and no result awaited
+    pool._worker_handler._state = pool._result_handler._state = "TERMINATE"
     for worker in list(pool._pool):
         worker.kill()
         worker.join()
@@ -172,6 +182,7 @@ class ControlThread:
 
     def __init__(self) -> None:
         self._errands: queue.SimpleQueue[Errand | None] = queue.SimpleQueue()
+        self._owner = threading.current_thread()
         threading.Thread(target=self._run).start()
 
     def submit(self, call: Callable[[], Any]) -> Errand:
@@ -196,7 +207,7 @@ class ControlThread:
         self._errands.put(None)
 
     def _run(self) -> None:
-        while threading.main_thread().is_alive():
+        while self._owner.is_alive():
             try:
                 errand = self._errands.get(timeout=_LOOK)
             except queue.Empty:

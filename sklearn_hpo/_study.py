@@ -4,7 +4,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._candidates import Candidates, Results
+from sklearn_hpo._clusters import ClusterGone
 from sklearn_hpo._events import CallbackFailed
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
 from sklearn_hpo._journal import Journal
@@ -27,7 +27,7 @@ from sklearn_hpo.space import SearchSpace
 
 # What ends a study early, with what is done.
 _SIGNALS = (KeyboardInterrupt, Terminated)
-_ENDS = (*_SIGNALS, CallbackFailed, BrokenExecutor)
+_ENDS = (*_SIGNALS, CallbackFailed, ClusterGone)
 
 
 @dataclass(eq=False)
@@ -85,7 +85,7 @@ class Study:
     settled : list of Evaluation
         Those that have ended, in the order of their ends.
     cut_short_by : BaseException or None
-        The interrupt, the death of a worker or the error of a callback that ended the
+        The interrupt, the end of a cluster or the error of a callback that ended the
         study.
     """
 
@@ -166,7 +166,7 @@ class Study:
 
         Raises
         ------
-        KeyboardInterrupt, Terminated, CallbackFailed, BrokenExecutor
+        KeyboardInterrupt, Terminated, CallbackFailed, ClusterGone
             If it came before any trial was complete.
         """
         self._candidates.begin()

@@ -3,6 +3,9 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from dataclasses import dataclass
@@ -215,6 +218,73 @@ def test_a_death_costs_itself_only(how, tmp_path):
         for begin_2 in [max(tries[i])[0]]
     ]
     assert how == "exit" or all(alone)
+
+
+def test_an_interrupt_as_a_pool_is_replaced_does_not_end_it_again(
+    monkeypatch, tmp_path
+):
+    with open_executor(deadly, Shared(str(tmp_path)), 2, lost) as executor:
+        hand_over = executor._control.submit
+
+        def interrupted(call):
+            monkeypatch.undo()
+            hand_over(call).wait()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(executor._control, "submit", interrupted)
+        executor.submit((0, "exit"))
+        with pytest.raises(KeyboardInterrupt):
+            executor.next_result()
+        executor.abort()
+
+
+SCRIPT = """
+    import sys, threading
+    import joblib, numpy as np
+    from sklearn_hpo._executor import open_executor
+
+    def drain():
+        with (
+            joblib.parallel_config(sys.argv[1]),
+            open_executor(pow, 2, 2, print) as executor,
+        ):
+            for job in range(30):
+                executor.submit(job)
+            time.sleep(2.5)
+            print(sorted(executor.next_result() for _ in range(30)) == SQUARES)
+
+    import time
+    SQUARES = [job**2 for job in range(30)]
+    threading.Thread(target=drain).start()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["threading", "multiprocessing"])
+def test_a_thread_may_outlive_the_main_one(backend):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), backend],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.stdout.strip() == "True", done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("how", ["environment", "context"])
+def test_the_folder_of_joblib_is_ours(how, tmp_path, monkeypatch):
+    folder = tmp_path / "made" / "anew"
+    given = {"temp_folder": str(folder)} if how == "context" else {}
+    if how == "environment":
+        monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))
+    with (
+        joblib.parallel_config("loky", **given),
+        open_executor(address, Shared(np.ones(3)), 2, lost) as executor,
+    ):
+        assert [p.name[:12] for p in folder.iterdir()] == ["sklearn_hpo_"]
+        drain(executor, [0])
 
 
 def test_an_interrupt_as_the_end_begins_does_not_begin_it_again(monkeypatch):

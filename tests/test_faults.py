@@ -271,9 +271,10 @@ FOLD = "candidate-split-evaluation"
 
 
 @needs_callbacks
+@pytest.mark.parametrize("hook", ["begin", "end"])
 @pytest.mark.parametrize(("backend", "n_jobs"), PLACES)
-def test_an_error_of_a_callback_keeps_what_is_done(backend, n_jobs):
-    fitted = search(n_jobs=n_jobs).set_callbacks(Failing("end", FOLD, after=11))
+def test_an_error_of_a_callback_keeps_what_is_done(backend, n_jobs, hook):
+    fitted = search(n_jobs=n_jobs).set_callbacks(Failing(hook, FOLD, after=11))
     with (
         joblib.parallel_config(backend),
         pytest.warns(RuntimeWarning, match="callback raised an error") as caught,
@@ -291,9 +292,10 @@ def test_an_error_of_a_callback_keeps_what_is_done(backend, n_jobs):
 
 
 @needs_callbacks
-def test_an_error_of_a_callback_with_nothing_done_is_raised():
+@pytest.mark.parametrize("hook", ["begin", "end"])
+def test_an_error_of_a_callback_with_nothing_done_is_raised(hook):
     with pytest.raises(RuntimeError, match=r"(?s)callback raised.*ZeroDivisionError"):
-        search().set_callbacks(Failing("end", FOLD)).fit(X, Y)
+        search().set_callbacks(Failing(hook, FOLD)).fit(X, Y)
 
 
 @needs_callbacks

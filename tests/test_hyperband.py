@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import threading
 import time
 
 import joblib
@@ -398,6 +399,37 @@ def test_max_time_leaves_time_for_all_rungs(strategy, max_time, clock):
     assert 0.5 < (clock.now - began) / max_time < 1.1
     assert fitted.n_resources_[-1] == 27
     assert fitted.best_params_["n_estimators"] == 27
+
+
+class Locked(Probe):
+    """Can't be pickled any more once it is fitted."""
+
+    def fit(self, X, y):
+        self.lock_ = threading.Lock()
+        return super().fit(X, y)
+
+
+def test_models_that_cannot_be_kept_are_trained_anew(tmp_path):
+    reference = search().fit(X, Y)
+    with pytest.warns(RuntimeWarning, match="can't be kept.*trained anew") as caught:
+        fitted = search(Locked(), model_dir=tmp_path, refit=False).fit(X, Y)
+    assert len(caught) == 1
+    assert_array_equal(
+        fitted.cv_results_["mean_test_score"], reference.cv_results_["mean_test_score"]
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("scoring", [None, "two"])
+def test_scores_that_are_all_undefined(scoring):
+    def undefined(estimator, X, y):
+        return {"a": np.nan, "b": np.nan} if scoring else np.nan
+
+    how = {"scoring": undefined, "refit": "a" if scoring else True}
+    with pytest.warns(UserWarning, match="non-finite"):
+        fitted = search(**how).fit(X, Y)
+    assert np.isnan(fitted.best_score_)
+    assert fitted.best_index_ == 0
 
 
 class InterruptAt:

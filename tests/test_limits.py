@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import joblib
@@ -160,6 +161,48 @@ def test_where_no_fit_can_be_ended_limits_are_refused(limit, backend):
         search(n_jobs=n_jobs, **limit).fit(X, Y)
 
 
-def test_error_score_raise_ends_the_search():
-    with pytest.raises(joblib.externals.loky.process_executor.TerminatedWorkerError):
-        search(error_score="raise", points_to_evaluate=[{"x": 0.25}]).fit(X, Y)
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_error_score_raise_ends_the_search(backend):
+    """Also where others have ended well by then."""
+    points = [{"x": x} for x in (0.5, 0.6, 0.7, 0.25)]
+    with (
+        joblib.parallel_config(backend),
+        pytest.raises(BrokenExecutor, match="SIGKILL"),
+    ):
+        search(error_score="raise", points_to_evaluate=points).fit(X, Y)
+
+
+class Exits(Risky):
+    """Ends its process as if all were well, or not, where x is small."""
+
+    def fit(self, X, y):
+        if self.x < 0.3:
+            os._exit(int(self.holds_gil))
+        return super().fit(X, y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("code", "tasks"), [(0, None), (1, 2), (1, 1)])
+def test_no_way_to_end_a_plain_worker_is_missed(code, tasks):
+    """Neither exit code 0, nor the death of one that took the place of another."""
+    points = [{"x": x} for x in (0.5, 0.6, 0.7, 0.25, 0.8, 0.9)]
+    fitted = search(n_iter=6, points_to_evaluate=points)
+    fitted.set_params(estimator=Exits(holds_gil=bool(code)))
+    threads = threading.active_count()
+    with (
+        joblib.parallel_config("multiprocessing", maxtasksperchild=tasks),
+        pytest.warns(FitFailedWarning, match="exit code"),
+    ):
+        fitted.fit(X, Y)
+    scores = fitted.cv_results_["mean_test_score"]
+    assert np.flatnonzero(scores == -9.0).tolist() == [3]
+    deadline = time.monotonic() + 20
+    while threading.active_count() > threads and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert threading.active_count() <= threads
+
+
+def test_a_long_time_is_a_limit_too():
+    points = [{"x": 0.5}, {"x": 0.6}]
+    fitted = search(n_iter=2, points_to_evaluate=points, fit_timeout=1e15).fit(X, Y)
+    assert (fitted.cv_results_["mean_test_score"] > -1).all()

@@ -14,7 +14,9 @@ from sklearn.model_selection import (
     GridSearchCV,
     HalvingRandomSearchCV,
     RandomizedSearchCV,
+    cross_val_score,
 )
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
@@ -161,6 +163,17 @@ def test_metric_of_an_earlier_search():
     assert fitted.fit(X, Y).cv_results_["params"][0]["C"] == pytest.approx(1.0)
     with pytest.raises(ValueError, match="'mean_test_score'"):
         search(SVC(), space, warm_start_from=earlier).fit(X, Y)
+
+
+def test_an_earlier_search_stays_fitted_in_clones():
+    earlier = search(SVC(), {"C": loguniform(1e-2, 10)}, n_iter=4).fit(X, Y)
+    later = search(SVC(), {"C": loguniform(1e-2, 10)}, n_iter=2, seed=1)
+    later.set_params(warm_start_from=earlier)
+    assert np.isfinite(cross_val_score(later, X, Y, cv=2)).all()
+    fitted = clone(clone(make_pipeline(later))).fit(X, Y)[-1]
+    best = fitted.cv_results_["params"][0]["C"]
+    assert best == pytest.approx(earlier.best_params_["C"])
+    assert not hasattr(clone(earlier), "best_params_")
 
 
 FOREST = RandomForestClassifier(9, random_state=0)

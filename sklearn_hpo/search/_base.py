@@ -91,6 +91,13 @@ class SearchCV(BaseSearchCV):
     def _make_objectives(self):
         """Return a function from results to several scores, if the search has them."""
 
+    def __sklearn_clone__(self):
+        """Return an unfitted twin that begins with the same earlier search."""
+        twin = super().__sklearn_clone__()
+        # a clone of that one would have nothing to begin with
+        twin.warm_start_from = self.warm_start_from
+        return twin
+
     def _make_resource(self, data):
         """Return what the candidates get more or less of."""
         return Resource("folds", 1, len(data.splits))

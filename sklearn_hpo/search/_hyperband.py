@@ -549,6 +549,8 @@ class HyperbandSearchCV(SearchCV):
         scores = self.cv_results_[f"mean_test_{refit_metric}"]
         iters = self.cv_results_["iter"]
         last = np.flatnonzero(iters == iters.max())
+        if np.isnan(scores).all():
+            return int(last[0])
         if np.isnan(scores[last]).all():
             last = np.flatnonzero(iters == iters[~np.isnan(scores)].max())
         return int(last[np.nanargmax(scores[last])])
