@@ -2,6 +2,7 @@
 
 import math
 import time
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -114,6 +115,7 @@ class Study:
     _jobs: deque[Job] = field(default_factory=deque, init=False)
     _replayed: deque[Report] = field(default_factory=deque, init=False)
     _of_earlier_runs: list[Report] = field(default_factory=list, init=False)
+    _durations: list[float] = field(default_factory=list, init=False)
     _closed: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
 
@@ -317,8 +319,8 @@ class Study:
         ahead = self.scheduler.ahead(paid=self.by_fold or self.models is not None)
         if ahead > 0.0:
             return not self._has_time(ahead)
-        trial = float(np.median([e.seconds for e in self.settled]))
-        return time.monotonic() + trial + self._refit_seconds() > self.rules.deadline
+        median = self._durations[len(self._durations) // 2]
+        return time.monotonic() + median + self._refit_seconds() > self.rules.deadline
 
     def _has_time(self, share: float) -> bool:
         """Whether evaluations that cost `share` in sum would end before the deadline.
@@ -333,6 +335,8 @@ class Study:
         return now + share * pace + self._refit_seconds() <= self.rules.deadline
 
     def _refit_seconds(self) -> float:
+        if not self.rules.refit_factor:
+            return 0.0
         model = self.best or self.settled[-1]
         whole = model.fit_seconds if self.by_fold else model.fit_seconds / model.gain
         return self.rules.refit_factor * whole
@@ -372,6 +376,7 @@ class Study:
         if not math.isfinite(evaluation.score):
             evaluation.status = "failed"
         self.settled.append(evaluation)
+        insort(self._durations, evaluation.seconds)
         retired = self.scheduler.retired()
         if self.models is not None:
             self.models.drop(retired)
