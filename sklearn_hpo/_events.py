@@ -94,7 +94,7 @@ class FitEvents:
         halving = len(stages) > 1
         search = self._root.subcontext(
             task_name="search",
-            max_subtasks=len(stages) if halving else stages[0] * n_splits,
+            max_subtasks=len(stages) if halving else stages[0] and stages[0] * n_splits,
             sequential_subtasks=False,
         )
         search.call_on_fit_task_begin(estimator=self._search)

@@ -5,6 +5,7 @@ import pickle
 import signal
 import threading
 import time
+import warnings
 
 import joblib
 import numpy as np
@@ -16,9 +17,15 @@ from pandas.testing import assert_frame_equal
 from scipy.stats import loguniform, randint, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris, make_classification
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import SGDClassifier
-from sklearn.model_selection import KFold, cross_val_score
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -399,6 +406,48 @@ def test_max_time_leaves_time_for_all_rungs(strategy, max_time, clock):
     assert 0.5 < (clock.now - began) / max_time < 1.1
     assert fitted.n_resources_[-1] == 27
     assert fitted.best_params_["n_estimators"] == 27
+
+
+@pytest.mark.parametrize("scoring", [None, "roc_auc_ovr", ["accuracy", "f1_macro"]])
+def test_stages_of_one_fit_are_scored_as_fits_are(scoring):
+    space = {"learning_rate": [0.01, 0.1, 0.5, 1.0]}
+    refit = scoring[0] if isinstance(scoring, list) else True
+    how = {"scoring": scoring, "refit": refit, "cv": 3}
+    boosting = AdaBoostClassifier(n_estimators=27, random_state=0)
+    fitted = search(boosting, space, **how).fit(X, Y)
+    assert fitted.n_resources_[-1] == 27
+    name = f"mean_test_{refit}" if isinstance(scoring, list) else "mean_test_score"
+    grid = GridSearchCV(boosting, space, **how).fit(X, Y)
+    expected = dict(zip(space["learning_rate"], grid.cv_results_[name], strict=True))
+    for i, params in enumerate(fitted.cv_results_["params"]):
+        if params["n_estimators"] == 27:
+            found = fitted.cv_results_[name][i]
+            assert found == pytest.approx(expected[params["learning_rate"]])
+
+
+def test_a_plan_of_one_rung_is_a_plan():
+    how = {"strategy": "asha", "deterministic": False, "n_candidates": 3}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = search(**how).fit(X, Y)
+    assert len(fitted.cv_results_["params"]) == 3
+
+
+def test_planning_is_no_fitting():
+    planned = search()
+    planned.plan(X, Y)
+    with pytest.raises(NotFittedError):
+        planned.predict(X)
+    assert not [name for name in vars(planned) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("form", [list, np.array, pd.Series])
+def test_texts_have_no_features(form):
+    texts = form([f"word{i % 7} other{i % 3}" for i in range(900)])
+    labels = np.arange(900) % 2
+    pipe = make_pipeline(CountVectorizer(), LogisticRegression())
+    planned = search(pipe, {"logisticregression__C": [1, 2, 3]}, resource="n_samples")
+    assert min(planned.plan(texts, labels)["n_resources"]) <= 100
 
 
 class Locked(Probe):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import make_classification, make_regression
+from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -31,6 +32,7 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -175,10 +177,10 @@ class TestPasses:
     def test_passes_of_a_network_reorder_the_rows(self):
         estimator = MLPClassifier((8,), max_iter=9, batch_size=30, random_state=0)
         fitted = climb(choose(estimator), estimator, Y, (1 / 3, 1.0))
-        generator = np.random.RandomState(0)
-        by_hand = MLPClassifier((8,), max_iter=3, batch_size=30, random_state=generator)
+        by_hand = MLPClassifier((8,), max_iter=3, batch_size=30, random_state=0)
         with pytest.warns(sklearn.exceptions.ConvergenceWarning):
             by_hand.fit(X, Y)
+        by_hand.random_state = np.random.RandomState(0)
         for _ in range(6):
             by_hand.partial_fit(X, Y)
         assert_array_equal(fitted.loss_curve_, by_hand.loss_curve_)
@@ -192,6 +194,31 @@ class TestPasses:
             whole = clone(estimator).fit(X, Y)
         assert refitted.get_params() == estimator.get_params()
         assert_array_equal(refitted.loss_curve_, whole.loss_curve_)
+
+    @pytest.mark.parametrize("budget", [1 / 3, 1.0])
+    def test_refit_leaves_parameters_as_they_were(self, budget):
+        for estimator in (
+            SGDClassifier(max_iter=9, tol=None, random_state=0),
+            HistGradientBoostingClassifier(max_iter=9, random_state=0),
+        ):
+            refitted = clone(estimator).set_params(max_iter=5)
+            choose(estimator).fit(refitted, budget, (X, Y), {})
+            assert refitted.get_params() == {**estimator.get_params(), "max_iter": 5}
+            assert refitted.n_iter_ == 5
+
+    def test_each_output_has_classes_of_its_own(self):
+        many = np.column_stack([Y, Y > 0])
+        estimator = MultiOutputClassifier(SGDClassifier(tol=None, random_state=0))
+        splits = [(np.arange(80), np.arange(80, 120))]
+        data = Data(estimator, X, many, splits, None, frozenset())
+        resource = choose_resource("partial_fit", 1, 3, data)
+        fitted = climb(resource, estimator, many, (1 / 3, 1.0))
+        assert [list(e.classes_) for e in fitted.estimators_] == [[0, 1, 2], [0, 1]]
+
+    def test_passes_refuse_other_pipelines(self):
+        pipeline = OtherPipeline([("clf", SGDClassifier(tol=None))])
+        with pytest.raises(ValueError, match="Pipeline of scikit-learn itself"):
+            choose(pipeline, "partial_fit")
 
     def test_passes_refuse_early_stopping(self):
         estimator = MLPClassifier(max_iter=9, early_stopping=True)
@@ -328,11 +355,29 @@ def test_early_stopping_tells_where_it_stopped():
     assert resource.reached(fitted.fit(X, Y)) == fitted.n_iter_ < 300
 
 
+class OtherPipeline(Pipeline):
+    """May resample rows, as those of other packages do."""
+
+
 AUTO = {
     "forest": (RandomForestClassifier(), "n_estimators", 10, 100),
     "histogram": (HistGradientBoostingClassifier(), "max_iter", 11, 100),
     "mlp": (MLPClassifier(), "partial_fit", 22, 200),
-    "mlp that stops early": (MLPClassifier(early_stopping=True), "max_iter", 22, 200),
+    "mlp that stops early": (MLPClassifier(early_stopping=True), "folds", 1, 3),
+    "boosting that stops early": (
+        GradientBoostingClassifier(n_iter_no_change=3),
+        "folds",
+        1,
+        3,
+    ),
+    "scores out of the bag": (BaggingClassifier(oob_score=True), "folds", 1, 3),
+    "online learning": (LatentDirichletAllocation(), "folds", 1, 3),
+    "another pipeline": (
+        OtherPipeline([("scale", StandardScaler()), ("clf", RandomForestClassifier())]),
+        "folds",
+        1,
+        3,
+    ),
     "sgd": (SGDClassifier(tol=None), "partial_fit", 111, 1000),
     "sgd that stops by itself": (SGDClassifier(), "folds", 1, 3),
     "balanced sgd": (
@@ -376,6 +421,8 @@ def test_automatic_choice(name):
         (RandomForestClassifier(), "n_estimators", "folds"),
         (SGDClassifier(tol=None), "class_weight", "max_iter"),
         (MLPClassifier(), "solver", "max_iter"),
+        (MLPClassifier(), "early_stopping", "folds"),
+        (BaggingClassifier(), "oob_score", "folds"),
         (Pipeline([("clf", RandomForestClassifier())]), "clf", "folds"),
         (RandomForestClassifier(), "max_depth", "n_estimators"),
     ],

@@ -161,6 +161,8 @@ def test_metric_of_an_earlier_search():
     space = {"C": loguniform(1e-4, 10)}
     fitted = search(SVC(), space, n_iter=2, warm_start_from=earlier, **settings)
     assert fitted.fit(X, Y).cv_results_["params"][0]["C"] == pytest.approx(1.0)
+    alone = search(SVC(), space, n_iter=2, warm_start_from=earlier, scoring="accuracy")
+    assert alone.fit(X, Y).cv_results_["params"][0]["C"] == pytest.approx(1.0)
     with pytest.raises(ValueError, match="'mean_test_score'"):
         search(SVC(), space, warm_start_from=earlier).fit(X, Y)
 

@@ -13,10 +13,16 @@ from sklearn.ensemble import (
     BaggingRegressor,
     ExtraTreesClassifier,
     ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.linear_model import SGDOneClassSVM
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import TargetEncoder
+from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from sklearn_hpo._resources._base import (
@@ -27,6 +33,7 @@ from sklearn_hpo._resources._base import (
 )
 from sklearn_hpo._resources._iterations import (
     HIST_BOOSTING,
+    LINEAR,
     NETWORKS,
     Boosting,
     Iterations,
@@ -141,6 +148,8 @@ def _iterations(data: Data) -> Iterations | None:
     amount = parameters[name]
     settings: dict[str, Any] = {"name": prefix + name, "maximum": amount}
     if type(final).__module__.split(".")[0] in ("xgboost", "lightgbm"):
+        if not _boosts(final, data.searched, prefix):
+            return None
         # None stands for the booster's own default
         return Boosting(**{**settings, "maximum": amount or 100})
     if name == "max_iter" and _passes_work(final, data.searched, prefix):
@@ -149,14 +158,47 @@ def _iterations(data: Data) -> Iterations | None:
         return Staged(**settings)
     if "warm_start" not in parameters or parameters.get("solver") == "liblinear":
         return None
+    if _starts_anew(final, data.searched, prefix):
+        return None
     total = name == "n_estimators" or isinstance(final, HIST_BOOSTING)
     return WarmStart(**settings, total=total)
 
 
 def _is_refitted(data: Data, prefix: str) -> bool:
     """Whether transformers give their training rows another form than later ones."""
-    parts = data.estimator.get_params().values() if prefix else ()
-    return any(isinstance(part, TargetEncoder) for part in parts)
+    if not prefix:
+        return False
+    parts = data.estimator.get_params().values()
+    pipelines = [p for p in (data.estimator, *parts) if isinstance(p, Pipeline)]
+    # other kinds of pipelines may resample rows
+    own = all(type(pipeline) is Pipeline for pipeline in pipelines)
+    return not own or any(isinstance(part, TargetEncoder) for part in parts)
+
+
+def _boosts(final: Any, searched: frozenset[str], prefix: str) -> bool:
+    """Whether rounds that XGBoost or LightGBM adds are those of a longer training."""
+    settings = final.get_params(deep=False)
+    kinds = ("booster", "boosting_type", "early_stopping_rounds")
+    return (
+        not type(final).__name__.startswith("XGBRF")
+        and not {settings.get(kind) for kind in kinds[:2]} & {"rf", "dart"}
+        and settings.get("early_stopping_rounds") is None
+        and not {prefix + kind for kind in kinds} & searched
+    )
+
+
+def _starts_anew(final: Any, searched: frozenset[str], prefix: str) -> bool:
+    """Whether training that goes on would forget what it has to."""
+    settings = final.get_params(deep=False)
+    # their patience, and the scores out of the bag of members that are there
+    names = []
+    if isinstance(final, (GradientBoostingClassifier, GradientBoostingRegressor)):
+        names.append("n_iter_no_change")
+    if isinstance(final, (BaggingClassifier, BaggingRegressor)):
+        names.append("oob_score")
+    if isinstance(final, NETWORKS):
+        names.append("early_stopping")
+    return any(settings[name] or prefix + name in searched for name in names)
 
 
 def _ends_by_itself(final: Any) -> bool:
@@ -175,7 +217,9 @@ def _passes_work(final: Any, searched: frozenset[str], prefix: str) -> bool:
     settings = final.get_params(deep=False)
     varied = {prefix + p for p in ("solver", "early_stopping", "class_weight")}
     return (
-        hasattr(final, "partial_fit")
+        # of others it may be another method, as online learning is
+        isinstance(final, (*NETWORKS, *LINEAR, SGDOneClassSVM))
+        and hasattr(final, "partial_fit")
         and not settings.get("early_stopping", False)
         and settings.get("class_weight") != "balanced"
         and not varied & searched
@@ -189,14 +233,27 @@ def _partial_fit(data: Data) -> PartialFit:
             f"resource='partial_fit' needs an estimator with partial_fit, but "
             f"{type(final).__name__} has none as it is set; choose resource='auto'."
         )
+    if _is_refitted(data, prefix):
+        raise ValueError(
+            "resource='partial_fit' needs a Pipeline of scikit-learn itself, whose "
+            "transformers give rows the same form in every pass; choose "
+            "resource='auto'."
+        )
     parameters = final.get_params(deep=False)
     counted = "max_iter" in parameters and f"{prefix}max_iter" not in data.searched
     return PartialFit(
         "partial_fit",
         maximum=parameters["max_iter"] if counted else math.nan,
-        classes=unique_labels(data.y) if is_classifier(final) else None,
+        classes=_classes(final, data.y) if is_classifier(final) else None,
         parameter=f"{prefix}max_iter" if counted else None,
     )
+
+
+def _classes(final: Any, y: Any) -> Any:
+    """Return the classes of y, of each column where each has a classifier."""
+    if isinstance(final, MultiOutputClassifier):
+        return [np.unique(column) for column in np.asarray(y).T]
+    return unique_labels(y)
 
 
 def _named(name: str, data: Data) -> Resource:
@@ -261,7 +318,10 @@ def _samples(data: Data) -> Samples:
 def _floor(data: Data) -> float:
     """Return the least rows of a subset that tells something."""
     n_classes = len(np.unique(data.y)) if is_classifier(data.estimator) else 0
-    n_features = getattr(data.X, "shape", (0, 0))[-1]
+    shape: tuple[int, ...] = getattr(data.X, "shape", ())
+    # texts have no features yet, and kernels as many as rows
+    pairwise = get_tags(data.estimator).input_tags.pairwise
+    n_features = shape[1] if len(shape) == 2 and not pairwise else 0
     by_feature = _ROWS_PER_FEATURE * n_features
     return max(
         num_samples(data.X) / _SHARE,

@@ -86,7 +86,8 @@ class Iterations(Parameter):
     def end(self, estimator: Any, job: Job) -> Any:
         """Return the model with its amount, as if it had been fitted in one go."""
         amount = self.amount(job.budget)
-        self._finish(estimator, amount)
+        self._release(estimator)
+        estimator.set_params(**self.params(amount))
         return _Model(estimator, amount) if job.keep else None
 
     def fit(
@@ -98,7 +99,7 @@ class Iterations(Parameter):
         try:
             estimator.fit(*data, **params)
         finally:
-            self._finish(estimator, amount)
+            self._release(estimator)
 
     def reached(self, estimator: Any) -> float | None:
         """Return how many iterations early stopping let it do, if it stopped."""
@@ -122,11 +123,10 @@ class Iterations(Parameter):
         if done and isinstance(estimator, Pipeline):
             estimator.fit = _LastStep(estimator)
 
-    def _finish(self, estimator: Any, amount: float) -> None:
-        final = final_step(estimator)[1]
-        for fitted in (estimator, final):
+    def _release(self, estimator: Any) -> None:
+        """Take away what stood in for methods of the estimator."""
+        for fitted in (estimator, final_step(estimator)[1]):
             vars(fitted).pop("fit", None)
-        estimator.set_params(**self.params(amount))
 
 
 class _LastStep:
@@ -203,11 +203,6 @@ class PartialFit(Iterations):
 
         def passes(X: Any, y: Any = None, **params: Any) -> Any:
             if not done and self._is_one_fit(final, y):
-                if amount < self.maximum and isinstance(
-                    final.random_state, int | np.integer
-                ):
-                    # later passes shall not draw the same order of rows again
-                    final.random_state = np.random.RandomState(final.random_state)
                 return type(final).fit(final, X, y, **params)
             has_ended = _EndOfFit(final)
             for i in range(int(amount - done)):
@@ -217,6 +212,17 @@ class PartialFit(Iterations):
             return final
 
         return passes
+
+    def end(self, estimator: Any, job: Job) -> Any:
+        """Return the model, whose later passes each have an order of rows of their own.
+
+        With a number for `random_state`, all of them would have the same.
+        """
+        final = final_step(estimator)[1]
+        seed = getattr(final, "random_state", None)
+        if job.keep and isinstance(seed, int | np.integer):
+            final.random_state = np.random.RandomState(seed)
+        return super().end(estimator, job)
 
     def _is_one_fit(self, final: Any, y: Any) -> bool:
         """Whether ``fit`` does what the first passes do."""
@@ -323,8 +329,8 @@ class Staged(Iterations):
     def _length(self, amount: float) -> float:
         return dict(self.reach).get(amount, amount)
 
-    def _finish(self, estimator: Any, amount: float) -> None:
-        super()._finish(estimator, amount)
+    def _release(self, estimator: Any) -> None:
+        super()._release(estimator)
         final = final_step(estimator)[1]
         for name in _PREDICTIONS:
             vars(final).pop(name, None)
@@ -337,6 +343,7 @@ class _Stage:
     """Predicts as an ensemble did when it had fewer members."""
 
     def __init__(self, final: Any, name: str, n: int) -> None:
+        self.__name__ = name  # by which scorers know what they were given
         self._staged = getattr(final, f"staged_{name}")
         self._n = n
 

@@ -133,6 +133,7 @@ class SearchCV(BaseSearchCV):
         began = time.monotonic()
         with sigterm_raises():
             problem, space, scheduler = self._prepare(X, y, params)
+            self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
             study = self._run(problem, space, scheduler, events, began)
             with held(summary(warnings_of_fits(study))):
@@ -192,7 +193,7 @@ class SearchCV(BaseSearchCV):
     def _split(self, X, y, split_params):
         """Draw the folds, once for all candidates."""
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        self.n_splits_ = cv.get_n_splits(X, y, **split_params)
+        n_splits = cv.get_n_splits(X, y, **split_params)
         splits = list(cv.split(X, y, **split_params))
         if not splits:
             raise ValueError(
@@ -200,8 +201,8 @@ class SearchCV(BaseSearchCV):
                 "candidates? An iterator can be used up only once: pass a splitter, or "
                 "a list of (train, test) pairs."
             )
-        if len(splits) != self.n_splits_:
-            raise ValueError(split_mismatch(self.n_splits_, len(splits)))
+        if len(splits) != n_splits:
+            raise ValueError(split_mismatch(n_splits, len(splits)))
         return splits
 
     def _run(self, problem, space, scheduler, events, began):

@@ -87,7 +87,8 @@ def _guides(scoring, metric):
     if isinstance(scoring, list | tuple | set | dict):
         # `refit` may name no scorer, but a way to choose the best
         return names if metric in scoring else [*names, next(iter(scoring))]
-    return [*names, "score"]
+    # another search may have had that scorer among several
+    return [*names, "score", *([scoring] if isinstance(scoring, str) else [])]
 
 
 def split_known(points):
