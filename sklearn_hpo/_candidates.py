@@ -64,6 +64,7 @@ class Candidates:
     objectives_of: Callable[[list[dict[str, Any]]], NDArray[np.float64]] | None
     journal: Journal | None
     _seen: set[Hashable] = field(default_factory=set, init=False)
+    _rows: set[bytes] = field(default_factory=set, init=False)
     # told, but not yet to the optimizer, which may like to hear several at once
     _untaught: list[Evaluation] = field(default_factory=list, init=False)
     # the rows of the trials that it has not heard of
@@ -127,6 +128,7 @@ class Candidates:
         trial = self._recorded(number) or self._proposed(number)
         if trial is not None:
             self._pending[number] = trial.row
+            self._rows.add(trial.row.tobytes())
         return trial
 
     def _recorded(self, number: int) -> Trial | None:
@@ -174,6 +176,8 @@ class Candidates:
         for _ in range(_MAX_ASKS):
             row = self.optimizer.ask(1, rows)[0]
             yield row, self.optimizer.source(len(rows))
+            if row.tobytes() in self._rows:
+                break
             # the same candidate, in another branch: that row is none to propose
             rows = np.vstack([rows, row])
         # a stream of its own: proposals count from 0, redraws carry a third number

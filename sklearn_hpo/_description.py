@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import partial
+from numbers import Number
 from typing import Any
 
 import joblib
@@ -14,6 +15,7 @@ from scipy.stats import rv_continuous, rv_discrete
 from sklearn.frozen import FrozenEstimator
 
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_MAX_TEXT = 1000
 _SCALARS = (bool, int, float, str, bytes, type(None))
 _Inner = Callable[[Any], str]
 # What makes two distributions of scipy differ that have the same name.
@@ -31,8 +33,8 @@ def describe(thing: Any) -> str:
     Returns
     -------
     text : str
-        Without addresses in memory. Functions are known by their names, other objects
-        by their attributes.
+        Without addresses in memory. Functions and all that can be called are known by
+        their names, as calls may change them, other objects by their attributes.
 
     Examples
     --------
@@ -40,20 +42,25 @@ def describe(thing: Any) -> str:
     >>> describe({"b": [1, None], "a": uniform(0, 2)})
     "{'a': uniform(0, 2), 'b': [1, None]}"
     """
-    return _describe(thing, frozenset())
+    return _describe(thing, frozenset(), {})
 
 
-def _describe(thing: Any, around: frozenset[int]) -> str:
-    """Describe what stands inside other things, of which these are the ids."""
+def _describe(thing: Any, around: frozenset[int], seen: dict[int, Any]) -> str:
+    """Describe what stands inside other things, of which `around` has the ids.
+
+    Attributes of objects that were `seen` are not described again.
+    """
     if isinstance(thing, np.generic):
         thing = thing.item()
     if isinstance(thing, _SCALARS):
-        return repr(thing)
+        long = isinstance(thing, str | bytes) and len(thing) > _MAX_TEXT
+        return f"text {joblib.hash(thing)}" if long else repr(thing)
     if id(thing) in around:
         return "..."
-    inner = partial(_describe, around=around | {id(thing)})
-    texts = (kind(thing, inner) for kind in (_container, _distribution, _object))
-    return next(text for text in texts if text is not None)
+    inner = partial(_describe, around=around | {id(thing)}, seen=seen)
+    texts = (kind(thing, inner) for kind in (_container, _distribution, _named))
+    found = next((text for text in texts if text is not None), None)
+    return _other(thing, inner, seen) if found is None else found
 
 
 def _container(thing: Any, inner: _Inner) -> str | None:
@@ -81,9 +88,12 @@ def _distribution(thing: Any, inner: _Inner) -> str | None:
     return None
 
 
-def _object(thing: Any, inner: _Inner) -> str:
+def _named(thing: Any, inner: _Inner) -> str | None:
     if isinstance(thing, FrozenEstimator):
-        return f"FrozenEstimator({inner(vars(thing.estimator))})"
+        model = thing.estimator
+        # times differ from fit to fit
+        state = {k: v for k, v in vars(model).items() if "_time" not in k}
+        return f"FrozenEstimator({_name(type(model))}, {inner(state)})"
     if hasattr(thing, "get_params") and not isinstance(thing, type):
         return f"{_name(type(thing))}({inner(thing.get_params(deep=False))})"
     if hasattr(thing, "__qualname__"):
@@ -94,14 +104,28 @@ def _object(thing: Any, inner: _Inner) -> str:
         return _name(type(thing))
     if isinstance(thing, partial):
         return f"partial({inner([thing.func, thing.args, thing.keywords])})"
+    return None
+
+
+def _other(thing: Any, inner: _Inner, seen: dict[int, Any]) -> str:
     text = repr(thing)
     if not ADDRESS.search(text):
         return text
-    state = getattr(thing, "__dict__", None)
-    if state is None:
+    text = ADDRESS.sub("", text)
+    if callable(thing) or id(thing) in seen:
+        return text
+    seen[id(thing)] = thing  # kept, so that no other thing gets its id
+    state: Any = getattr(thing, "__dict__", None)
+    if state is None or _packs_itself(thing):
+        # what is behind a pointer is in the pickle
         with suppress(Exception):
             state = joblib.hash(thing)
-    return f"{ADDRESS.sub('', text)} {inner(state)}"
+    return f"{text} {inner(state)}"
+
+
+def _packs_itself(thing: Any) -> bool:
+    own = getattr(type(thing), "__getstate__", None)
+    return own is not getattr(object, "__getstate__", None)
 
 
 def _settings(values: Mapping[str, Any], inner: _Inner) -> str:
@@ -152,7 +176,9 @@ def _values(data: Any) -> Any:
             for place, name in enumerate(data.columns)
         ]
         return list(data.columns), kinds, _values(getattr(data, "index", None)), columns
-    if hasattr(data, "shape") or isinstance(data, list):
+    # texts in a list would be padded to the length of the longest
+    numbers = isinstance(data, list) and all(isinstance(x, Number) for x in data)
+    if hasattr(data, "shape") or numbers:
         with suppress(Exception):
             return np.ascontiguousarray(np.asarray(data))
     return data

@@ -115,6 +115,7 @@ class Study:
     _jobs: deque[Job] = field(default_factory=deque, init=False)
     _replayed: deque[Report] = field(default_factory=deque, init=False)
     _of_earlier_runs: list[Report] = field(default_factory=list, init=False)
+    _covered: tuple[int, float] = field(default=(0, 0.0), init=False)
     _durations: list[float] = field(default_factory=list, init=False)
     _closed: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
@@ -330,7 +331,10 @@ class Study:
         if math.isinf(self.rules.deadline):
             return True
         now = time.monotonic()
-        spent = now - self._began + covered(self._of_earlier_runs)
+        n = len(self._of_earlier_runs)
+        if n > 1.1 * self._covered[0]:  # so that few more cost nothing
+            self._covered = n, covered(self._of_earlier_runs)
+        spent = now - self._began + self._covered[1]
         pace = spent / sum(e.gain for e in self.settled)
         return now + share * pace + self._refit_seconds() <= self.rules.deadline
 

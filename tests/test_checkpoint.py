@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from sklearn_hpo import (
     HyperbandSearchCV,
     read_checkpoint,
 )
-from sklearn_hpo._description import describe
+from sklearn_hpo._description import describe, hash_of
 from sklearn_hpo._journal import from_json, to_json
 
 X, Y = load_iris(return_X_y=True)
@@ -353,6 +354,42 @@ def test_descriptions_are_those_of_other_processes():
         for seed in range(4)
     }
     assert len(texts) == 1
+
+
+def test_what_is_shared_is_described_once():
+    thing = None
+    for _ in range(60):
+        thing = Thing([thing, thing])
+    assert len(describe(thing)) < 20_000
+
+
+def test_texts_take_no_more_than_they_are():
+    texts = ["short"] * 2000 + ["x" * 100_000]
+    tracemalloc.start()
+    try:
+        assert hash_of(texts) == hash_of(list(texts)) != hash_of(texts[1:])
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
+
+
+class Counting:
+    """A scorer that knows how often it was called."""
+
+    def __init__(self):
+        self.n = 0
+
+    def __call__(self, estimator, X, y):
+        self.n += 1
+        return estimator.score(X, y)
+
+
+def test_a_scorer_may_change_as_it_is_called(path):
+    scorer = Counting()
+    for n_iter in (2, 4):
+        search = make("bayes", checkpoint=path, scoring=scorer, refit=False)
+        search.set_params(n_iter=n_iter).fit(X, Y)
+    assert scorer.n == 12
 
 
 def test_what_holds_itself_is_described():

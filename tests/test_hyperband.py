@@ -450,6 +450,16 @@ def test_texts_have_no_features(form):
     assert min(planned.plan(texts, labels)["n_resources"]) <= 100
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_networks_do_not_warn_of_short_fits(n_jobs):
+    network = MLPClassifier((4,), max_iter=27, tol=0.0, random_state=0)
+    fitted = search(network, {"alpha": loguniform(1e-5, 1)}, n_candidates=6)
+    fitted.set_params(n_jobs=n_jobs, refit=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fitted.fit(X, Y).resource_ == "partial_fit"
+
+
 class Locked(Probe):
     """Can't be pickled any more once it is fitted."""
 

@@ -145,6 +145,13 @@ def test_overlapping_branches_waste_no_proposals():
         assert len({space.key(e.trial.params) for e in study.trials}) == 40
 
 
+def test_draws_are_not_repeated_for_nothing():
+    space = SearchSpace({f"x{i}": randint(0, 5) for i in range(3)})
+    study = run(100, space=space)
+    assert len(study.trials) == 100
+    assert len(study.optimizer.known) == 100
+
+
 def test_overlapping_branches_end_when_all_is_done(monkeypatch):
     monkeypatch.setattr("sklearn_hpo.space._space.MAX_COUNTED", 10)
     numbers = {"a": list(range(8)), "b": list(range(9))}

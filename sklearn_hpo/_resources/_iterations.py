@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import warnings
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
@@ -203,7 +205,10 @@ class PartialFit(Iterations):
 
         def passes(X: Any, y: Any = None, **params: Any) -> Any:
             if not done and self._is_one_fit(final, y):
-                return type(final).fit(final, X, y, **params)
+                with warnings.catch_warnings():
+                    if amount < self.maximum:
+                        warnings.simplefilter("ignore", ConvergenceWarning)
+                    return type(final).fit(final, X, y, **params)
             has_ended = _EndOfFit(final)
             for i in range(int(amount - done)):
                 if has_ended():
