@@ -106,11 +106,6 @@ class Journal:
         for line in lines[1:]:
             self._recall(line)
 
-    @property
-    def n_reports(self) -> int:
-        """Number of reports of earlier runs."""
-        return len(self._reports)
-
     def find(self, trial: Trial, job: Job) -> Report | None:
         """Return the report of a job that an earlier run has finished, if it has.
 

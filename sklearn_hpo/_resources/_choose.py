@@ -165,7 +165,7 @@ def _iterations(data: Data) -> Iterations | None:
 
 
 def _is_refitted(data: Data, prefix: str) -> bool:
-    """Whether transformers give their training rows another form than later ones."""
+    """Whether transformers may give training rows another form than later ones."""
     if not prefix:
         return False
     parts = data.estimator.get_params().values()

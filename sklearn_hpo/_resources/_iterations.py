@@ -209,9 +209,9 @@ class PartialFit(Iterations):
                     if amount < self.maximum:
                         warnings.simplefilter("ignore", ConvergenceWarning)
                     return type(final).fit(final, X, y, **params)
-            has_ended = _EndOfFit(final)
+            has_ended = _EndOfFit(final) if isinstance(final, NETWORKS) else None
             for i in range(int(amount - done)):
-                if has_ended():
+                if has_ended is not None and has_ended():
                     break
                 final.partial_fit(X, y, **({} if i else first), **params)
             return final
@@ -247,16 +247,13 @@ class _EndOfFit:
 
     def __init__(self, final: Any) -> None:
         self._final = final
-        self._is_network = isinstance(final, NETWORKS)
         self._n_seen = self._n_stale = 0
         self._best = math.inf
         # passes lower an "adaptive" rate themselves, and end when it is too low
-        solver = (self._is_network and final.solver, getattr(final, "learning_rate", 0))
-        self._rate = final.learning_rate_init if solver == ("sgd", "adaptive") else 0.0
+        lowers = final.solver == "sgd" and final.learning_rate == "adaptive"
+        self._rate = final.learning_rate_init if lowers else 0.0
 
     def __call__(self) -> bool:
-        if not self._is_network:
-            return False
         losses = getattr(self._final, "loss_curve_", [])
         for loss in losses[self._n_seen :]:
             is_stale = loss > self._best - self._final.tol

@@ -207,15 +207,13 @@ class SearchCV(BaseSearchCV):
 
     def _run(self, problem, space, scheduler, events, began):
         """Run the study on the joblib backend that is active."""
-        seed = self.random_state
-        if not isinstance(seed, numbers.Integral):
-            seed = check_random_state(seed).randint(np.iinfo(np.int32).max)
+        seed = self._draw_seed()
         n_splits = len(problem.splits)
         exact = scheduler.keeps_to_plan
         stages = [stage.n_trials if exact else None for stage in scheduler.plan]
         metric = self.refit if isinstance(self.refit, str) else None
         start_of = partial(make_start, self, space, metric, scheduler.n_planned)
-        start = start_of(int(seed))
+        start = start_of(seed)
         if self.verbose > 0:
             _write(self._overture(problem, scheduler))
         with (
@@ -225,7 +223,7 @@ class SearchCV(BaseSearchCV):
                 stages, n_splits, detach=not executor.in_caller
             ) as fold_events,
             self._waiting_models(problem.resource, executor) as models,
-            open_checkpoint(self, problem, scheduler, int(seed)) as journal,
+            open_checkpoint(self, problem, scheduler, seed) as journal,
         ):
             if journal is not None and journal.seed != seed:
                 # parameters that a point leaves out are drawn from the seed
@@ -235,7 +233,7 @@ class SearchCV(BaseSearchCV):
                 space,
                 self._make_optimizer(scheduler.n_planned),
                 scheduler,
-                seed=int(seed) if journal is None else journal.seed,
+                seed=seed if journal is None else journal.seed,
                 n_splits=n_splits,
                 score_of=partial(mean_score, metric=metric),
                 first=start.first,
@@ -254,6 +252,13 @@ class SearchCV(BaseSearchCV):
         if problem.sharing is not None:
             problem.sharing.clear()
         return study
+
+    def _draw_seed(self):
+        """Return the user's seed, or one drawn from the user's generator."""
+        if isinstance(self.random_state, numbers.Integral):
+            return int(self.random_state)
+        generator = check_random_state(self.random_state)
+        return int(generator.randint(np.iinfo(np.int32).max))
 
     @contextmanager
     def _waiting_models(self, resource, executor):

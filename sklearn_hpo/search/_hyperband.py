@@ -429,7 +429,30 @@ class HyperbandSearchCV(SearchCV):
             self.resource, self.min_resources, self.max_resources, data
         )
 
+    def _check_strategy(self):
+        """Raise if other settings do not go with the strategy."""
+        if self.strategy == "hyperband" and self.n_candidates != "auto":
+            raise ValueError(
+                f"n_candidates={self.n_candidates} with strategy='hyperband', "
+                "whose brackets say how many candidates there are; leave it at "
+                "'auto', or set strategy='halving'."
+            )
+        if self.strategy != "asha":
+            return
+        if self.n_brackets not in ("auto", 1):
+            raise ValueError(
+                f"n_brackets={self.n_brackets} with strategy='asha', which has one "
+                "bracket; leave it at 'auto', or set another strategy."
+            )
+        if self.deterministic:
+            raise ValueError(
+                "strategy='asha' promotes whoever is ahead when a worker is free, so "
+                "its result depends on timing; set deterministic=False, or "
+                "strategy='halving'."
+            )
+
     def _make_scheduler(self, resource, n_points):
+        self._check_strategy()
         budgets = ladder(resource.minimum, resource.maximum, self.factor)
         if resource.whole:
             # rungs that round to the same amount are one
@@ -444,12 +467,6 @@ class HyperbandSearchCV(SearchCV):
                 stacklevel=2,
             )
         if self.strategy == "hyperband":
-            if self.n_candidates != "auto":
-                raise ValueError(
-                    f"n_candidates={self.n_candidates} with strategy='hyperband', "
-                    "whose brackets say how many candidates there are; leave it at "
-                    "'auto', or set strategy='halving'."
-                )
             n_brackets = len(budgets) if self.n_brackets == "auto" else self.n_brackets
             plan = hyperband_plan(budgets, self.factor, n_brackets)
             return Halving(plan, overlap=not self._learns)
@@ -467,17 +484,6 @@ class HyperbandSearchCV(SearchCV):
                 n_brackets = max(_N_FINALISTS, n // least) if learns else 1
             plan = halving_plan(n, budgets, self.factor, n_brackets)
             return Halving(plan, overlap=not self._learns)
-        if self.n_brackets not in ("auto", 1):
-            raise ValueError(
-                f"n_brackets={self.n_brackets} with strategy='asha', which has one "
-                "bracket; leave it at 'auto', or set another strategy."
-            )
-        if self.deterministic:
-            raise ValueError(
-                "strategy='asha' promotes whoever is ahead when a worker is free, so "
-                "its result depends on timing; set deterministic=False, or "
-                "strategy='halving'."
-            )
         n_rungs = max(1, math.floor(math.log(n / _N_FINALISTS, self.factor) + 1 + 1e-9))
         return ASHA(n, budgets[-n_rungs:], self.factor)
 
