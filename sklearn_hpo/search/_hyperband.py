@@ -180,10 +180,11 @@ class HyperbandSearchCV(SearchCV):
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        As ``GridSearchCV``'s, with one row for each candidate and rung, by rung, and
-        the columns ``iter``, the rung, and ``n_resources``. Times of fits that went on
-        are those of what was added. Folds that were not run have NaN; means are of
-        those that were.
+        As ``GridSearchCV``'s, with one row for each candidate and rung, in the order of
+        the brackets and, within them, of the rungs. The columns ``iter`` and
+        ``n_resources`` tell the rung and its resource. Times of fits that went on are
+        those of what was added. Folds that were not run have NaN; means are of those
+        that were.
     best_estimator_ : estimator object
         The estimator refitted with the best parameters; if `refit` is not False.
     best_score_ : float
