@@ -26,6 +26,7 @@ except ImportError:  # Windows, where an open file can't be locked this way
     fcntl = None  # type: ignore[assignment]
 
 FORMAT = 1
+_BEGINNING = b'{"format":'
 # Of quicker fits, several share one wait for the disk.
 SYNC_SECONDS = 0.1
 _JSON_SCALARS = (bool, int, str, type(None))
@@ -276,23 +277,33 @@ def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
         try:
             line = json.loads(piece)
         except ValueError as error:
-            if number == len(pieces) - 1:
+            if 1 < number == len(pieces) - 1:
                 break
+            if number == 1:
+                raise _no_checkpoint(path) from error
             raise ValueError(
                 f"Line {number} of the checkpoint {path} is damaged ({error}); restore "
                 "the file, or choose another one."
             ) from error
         lines.append(line)
         end += len(piece) + 1
-    known = not lines or (isinstance(lines[0], dict) and lines[0].get("format"))
-    if not known or (not lines and len(pieces[-1]) and pieces[-1][:1] != b"{"):
-        raise ValueError(f"{path} is no checkpoint of a search; choose another file.")
-    if lines and lines[0]["format"] != FORMAT:
+    if not lines:
+        # what was torn in its first line is cut off: it must not be another's file
+        n = len(_BEGINNING)
+        if content[:n] != _BEGINNING[: len(content)]:
+            raise _no_checkpoint(path)
+    elif not isinstance(lines[0], dict) or "format" not in lines[0]:
+        raise _no_checkpoint(path)
+    elif lines[0]["format"] != FORMAT:
         raise ValueError(
             f"The checkpoint {path} has format {lines[0]['format']}, but this version "
             f"reads format {FORMAT}."
         )
     return lines, end
+
+
+def _no_checkpoint(path: Path) -> ValueError:
+    return ValueError(f"{path} is no checkpoint of a search; choose another file.")
 
 
 def _readable(value: Any) -> Any:

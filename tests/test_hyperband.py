@@ -441,6 +441,27 @@ def test_planning_is_no_fitting():
     assert not [name for name in vars(planned) if name.endswith("_")]
 
 
+@pytest.mark.parametrize(
+    "how", [{"strategy": "hyperbnd"}, {"n_candidates": -3}, {"optimizer": "best"}]
+)
+def test_a_plan_is_checked_like_a_fit(how):
+    with pytest.raises(ValueError, match=next(iter(how))):
+        search(**how).plan(X, Y)
+
+
+def test_predicted_scores_of_the_rows_of_the_results():
+    forest = RandomForestClassifier(n_estimators=9, random_state=0)
+    space = {"max_depth": randint(1, 9), "min_samples_leaf": randint(1, 50)}
+    how = {"optimizer": "gp", "n_candidates": 9, "resource": "n_estimators"}
+    fitted = search(forest, space, **how).fit(X, Y)
+    assert "n_estimators" in fitted.best_params_
+    mean, _ = fitted.predict_score(fitted.cv_results_["params"])
+    of_best, _ = fitted.predict_score(fitted.best_params_)
+    assert mean[fitted.best_index_] == pytest.approx(of_best)
+    with pytest.raises(ValueError, match="max_features"):
+        fitted.predict_score({**fitted.best_params_, "max_features": 1})
+
+
 @pytest.mark.parametrize("form", [list, np.array, pd.Series])
 def test_texts_have_no_features(form):
     texts = form([f"word{i % 7} other{i % 3}" for i in range(900)])

@@ -222,6 +222,8 @@ def test_the_knee_is_the_best(cls):
     assert depth[fitted.best_index_] == pytest.approx(depth[fitted.pareto_front_].min())
     assert fitted.best_params_ == fitted.cv_results_["params"][fitted.best_index_]
     assert not hasattr(fitted, "best_score_")
+    with pytest.raises(ValueError, match="refit='knee' does not say which"):
+        fitted.score(X, Y)
     assert fitted.best_estimator_.get_n_leaves() <= 20
 
 

@@ -375,6 +375,11 @@ def test_names_that_another_parameter_makes_valid():
     space[0]["model__gama"] = [1]
     with pytest.raises(ValueError, match="refused: Invalid parameter 'gama'"):
         search(pipeline, space).fit(X, Y)
+    # valid for the estimator as it is, but not for what the same dict puts there
+    space[0].pop("model__gama")
+    space[1]["model__gamma"] = [1]
+    with pytest.raises(ValueError, match="refused: Invalid parameter 'gamma'"):
+        search(pipeline, space).fit(X, Y)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -258,6 +258,12 @@ def test_no_search_at_all(source):
         search(warm_start_from=source).fit(X, Y)
 
 
+def test_other_scores_are_listed():
+    other = {"params": [{"x0": 1}], "mean_test_auc": [1], "mean_test_mse": [2]}
+    with pytest.raises(ValueError, match=r"'mean_test_auc', 'mean_test_mse'"):
+        search(warm_start_from=other).fit(X, Y)
+
+
 def test_predicted_scores():
     fitted = search(n_iter=40).fit(X, Y)
     points, scores = zip(*known(200, seed=5), strict=True)
@@ -278,5 +284,5 @@ def test_no_prediction_without_a_model():
     with pytest.raises(NotFittedError):
         search().predict_score({"x0": 1})
     fitted = search(surrogate="random", n_iter=2).fit(X, Y)
-    with pytest.raises(NotImplementedError, match="RandomOptimizer has no model"):
+    with pytest.raises(NotImplementedError, match=r"no model .* Gaussian process"):
         fitted.predict_score(fitted.best_params_)

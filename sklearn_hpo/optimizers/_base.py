@@ -78,7 +78,8 @@ class Optimizer(ABC):
             If the optimizer has no such model.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} has no model of the score that predicts it."
+            f"{type(self).__name__} has no model that predicts scores. Search for one "
+            "score by a Gaussian process: 'gp', or 'auto' of BayesSearchCV."
         )
 
     @abstractmethod

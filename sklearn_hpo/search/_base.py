@@ -310,10 +310,11 @@ class SearchCV(BaseSearchCV):
         )
         results = [result for e in evaluations for result in self._of_all_folds(e)]
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
+        self.n_trials_ = len({e.trial.number for e in evaluations})
         if study.cut_short_by is not None:
             warnings.warn(
                 f"The search was interrupted ({study.cut_short_by!r}): it keeps "
-                f"the {len(evaluations)} candidates evaluated so far.",
+                f"the {self.n_trials_} candidates evaluated so far.",
                 RuntimeWarning,
                 stacklevel=4,
             )
@@ -336,7 +337,6 @@ class SearchCV(BaseSearchCV):
         self.scorer_ = scorer_attribute(problem.scorer)
         self.space_ = study.space
         self._optimizer = study.optimizer
-        self.n_trials_ = len({e.trial.number for e in evaluations})
         self.history_ = history(
             study, problem.resource, metric, self.return_train_score
         )
@@ -386,7 +386,7 @@ class SearchCV(BaseSearchCV):
         Parameters
         ----------
         params : dict or list of dict
-            One candidate of the space, or several.
+            One candidate of the space, or several, as in ``cv_results_["params"]``.
 
         Returns
         -------
@@ -419,9 +419,14 @@ class SearchCV(BaseSearchCV):
         """
         check_is_fitted(self, "space_")
         several = not isinstance(params, dict)
-        rows = [self.space_.encode(p) for p in (params if several else [params])]
+        candidates = map(self._of_space, params if several else [params])
+        rows = [self.space_.encode(candidate) for candidate in candidates]
         mean, std = self._optimizer.predict(np.array(rows))
         return (-mean, std) if several else (float(-mean[0]), float(std[0]))
+
+    def _of_space(self, params):
+        """Return of a row of ``cv_results_`` what the space has."""
+        return params
 
     def _of_all_folds(self, evaluation):
         """Return a trial's results; a fold that was not run has NaN for a score."""

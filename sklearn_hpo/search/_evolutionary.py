@@ -146,8 +146,8 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         unless `deterministic` is False.
     error_score : "raise" or float, default=nan
         Score of a fit that fails. A candidate with a score that is not finite counts
-        as worse than all others and is never repeated. "raise" ends the search with
-        the error of the fit.
+        as worse than all others and is never repeated; a number is a score like any
+        other. "raise" ends the search with the error of the fit.
     return_train_score : bool, default=False
         Whether ``cv_results_`` holds scores on the training folds.
     points_to_evaluate : list, "default" or None, default=None
@@ -176,7 +176,8 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
         with a larger `n_iter` it goes further. A file of another space, estimator,
-        scoring, splits or data is refused. :func:`read_checkpoint` reads it.
+        scoring, splits or data is refused; functions are known by their names.
+        :func:`read_checkpoint` reads it.
     fit_timeout : float or None, default=None
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs
@@ -236,7 +237,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
     space_ : SearchSpace
         The space that was searched.
     n_trials_ : int
-        Number of candidates in ``cv_results_``.
+        Number of candidates evaluated; equal ones of a grid count once.
     classes_ : ndarray of shape (n_classes,)
         Class labels; if `estimator` is a classifier and `refit` is not False.
     n_features_in_ : int

@@ -13,7 +13,7 @@ import numpy as np
 
 from sklearn_hpo._models import Models
 from sklearn_hpo._resources import choose_resource
-from sklearn_hpo._sklearn_compat import Interval, StrOptions
+from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
 from sklearn_hpo.optimizers import (
     BayesianOptimizer,
     RandomOptimizer,
@@ -61,8 +61,10 @@ class HyperbandSearchCV(SearchCV):
         - a parameter of the estimator: if it counts the iterations of an estimator with
           ``warm_start`` (forests, bagging, gradient boosting, linear models) or of
           XGBoost and LightGBM, alone or as the last step of a pipeline, training goes
-          on where it ended; any other parameter is set, and the fit begins anew;
-        - ``"partial_fit"``: passes over the rows, by the estimator's ``partial_fit``;
+          on where it ended; AdaBoost is fitted once, and read at each length; any other
+          parameter is set, and the fit begins anew;
+        - ``"partial_fit"``: passes over the rows, by the estimator's ``partial_fit``,
+          also for networks and models by stochastic gradients;
         - ``"folds"``: folds of `cv`; each fit is a whole one, so nothing misleads but
           the noise of few folds;
         - ``"n_samples"``: rows to train on. Each subset holds the smaller ones, keeps
@@ -72,9 +74,10 @@ class HyperbandSearchCV(SearchCV):
           ``max_iter``, by their ``tol``); else folds; else rows.
     min_resources : float or "auto", default="auto"
         What candidates start with, in units of the resource. ``"auto"`` is one fold;
-        1/27 of `max_resources` for forests and bagging, but 10 trees, and 1/9 for other
-        iterations and parameters; for rows 1/9 of them, but 30 for each class and 20
-        for each feature, the latter up to 500.
+        1/27 of `max_resources` for forests and bagging, but 10 trees, or a third of
+        them if they are fewer than 30, and 1/9 for other iterations and parameters; for
+        rows 1/9 of them, but 30 for each class and 20 for each feature, the latter up
+        to 500.
     max_resources : float or "auto", default="auto"
         What the best candidates get. ``"auto"`` is the estimator's own value of the
         parameter, all folds, or all rows.
@@ -156,8 +159,8 @@ class HyperbandSearchCV(SearchCV):
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
         models of candidates that go on are trained again. A file of another space,
-        estimator, scoring, plan, splits or data is refused. :func:`read_checkpoint`
-        reads it.
+        estimator, scoring, plan, splits or data is refused; functions are known by
+        their names. :func:`read_checkpoint` reads it.
     fit_timeout : float or None, default=None
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs
@@ -188,8 +191,9 @@ class HyperbandSearchCV(SearchCV):
     best_estimator_ : estimator object
         The estimator refitted with the best parameters; if `refit` is not False.
     best_score_ : float
-        Mean cross-validated score of the best candidate with all of the resource; not
-        if `refit` is a callable.
+        Mean cross-validated score of the best candidate with all of the resource, or,
+        if all of those failed, on the highest rung that has one; not if `refit` is a
+        callable.
     best_params_ : dict
         Parameters of the best candidate, and of the resource, if it is one. Where early
         stopping ended all its fits before, that is the mean of the iterations used.
@@ -371,6 +375,7 @@ class HyperbandSearchCV(SearchCV):
         self.share_transformers = share_transformers
         self.model_dir = model_dir
 
+    @fit_context(prefer_skip_nested_validation=False)
     def plan(self, X, y=None, **params):
         """Return what ``fit`` would run on such data, without fitting anything.
 
@@ -561,6 +566,10 @@ class HyperbandSearchCV(SearchCV):
         if np.isnan(scores[last]).all():
             last = np.flatnonzero(iters == iters[~np.isnan(scores)].max())
         return int(last[np.nanargmax(scores[last])])
+
+    def _of_space(self, params):
+        named = {self.resource_}.difference(self.space_.names)
+        return {name: value for name, value in params.items() if name not in named}
 
     def _best_params(self, best, resource):
         """Return the best candidate, with the iterations that it made use of."""

@@ -24,7 +24,10 @@ def check_names(space, estimator):
         Naming the unknown parameter and the nearest valid names.
     """
     valid = estimator.get_params(deep=True)
-    if set(space.names) <= set(valid):
+    owners = tuple(f"{name}__" for name in space.names)
+    if set(space.names) <= set(valid) and not any(
+        name.startswith(owners) for name in space.names
+    ):
         return
     # a name may become valid through another parameter, as `clf__C` through `clf`, and
     # some estimators take names that they do not list: let them say

@@ -83,7 +83,7 @@ def make_start(search, space, metric, n_trials, seed):
 
 def _guides(scoring, metric):
     """Return what the score that guides a search may be called, likeliest first."""
-    names = [] if metric is None else [metric]
+    names = [] if metric in (None, "knee") else [metric]
     if isinstance(scoring, list | tuple | set | dict):
         # `refit` may name no scorer, but a way to choose the best
         return names if metric in scoring else [*names, next(iter(scoring))]
@@ -161,11 +161,13 @@ def earlier_results(source, metrics, space):
     table = getattr(source, "cv_results_", source)
     names = [f"mean_test_{metric}" for metric in metrics]
     column = next((name for name in names if _has(table, name)), None)
-    if column is None or not _has(table, "params"):
+    listed = _has(table, "params")
+    if column is None or not listed:
+        scores = [c for c in table if str(c).startswith("mean_test_")] if listed else []
         raise ValueError(
-            "warm_start_from should be a fitted search, or a table like cv_results_ "
+            "warm_start_from should be a fitted search, or a table like cv_results_, "
             f"with the columns 'params' and {' or '.join(map(repr, names))}; "
-            f"got {type(source).__name__}."
+            f"got {type(source).__name__}{f' with the scores {scores}' * any(scores)}."
         )
     params, scores = list(table["params"]), list(map(float, table[column]))
     amounts = list(table["n_resources"]) if _has(table, "n_resources") else None
