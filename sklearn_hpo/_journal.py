@@ -207,10 +207,13 @@ class Journal:
             self._synced = time.monotonic()
 
     def _check(self, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+        free = {"versions", "seed", "by_fold"}
+        if header.get("objectives") is not None:
+            free.add("refit")  # no one score guides the search
         different = [
             name
             for name, value in header.items()
-            if name not in ("versions", "seed", "by_fold") and found.get(name) != value
+            if name not in free and found.get(name) != value
         ]
         if header["seed"] is not None and header["seed"] != found["seed"]:
             different.append("random_state")

@@ -6,6 +6,7 @@ newest release; a section for a release goes when support for older ones does.
 
 import copy
 import warnings
+from inspect import signature
 from traceback import format_exception
 
 import numpy as np
@@ -80,12 +81,30 @@ def named_scorers(search, more):
     if search.scoring is None or isinstance(search.scoring, str):
         scorers = {"score": check_scoring(search.estimator, search.scoring)}
     elif callable(search.scoring):
-        scorers = {"score": search.scoring}
+        # alone, a function need not tell whether it takes weights
+        known = hasattr(search.scoring, "_accept_sample_weight")
+        scorers = {"score": search.scoring if known else _Scorer(search.scoring)}
     else:
         scorers = _check_multimetric_scoring(search.estimator, search.scoring)
     return _MultimetricScorer(
         scorers={**scorers, **more}, raise_exc=search.error_score == "raise"
     )
+
+
+class _Scorer:
+    """A function that scores, where scikit-learn expects one of its own scorers."""
+
+    def __init__(self, function):
+        self._function = function
+
+    def __call__(self, *args, **params):
+        return self._function(*args, **params)
+
+    def __repr__(self):
+        return repr(self._function)
+
+    def _accept_sample_weight(self):
+        return "sample_weight" in signature(self._function).parameters
 
 
 def route_fit_params(search, params):
@@ -226,10 +245,10 @@ def fit_and_score(estimator, params, problem, train, test, job):
     Returns
     -------
     result : dict
-        As scikit-learn's own evaluation returns it.
+        As scikit-learn's own evaluation returns it, with scores that are floats.
     """
     events = {} if job.events is None else job.events.arguments()
-    return _fit_and_score(
+    result = _fit_and_score(
         estimator,
         problem.X,
         problem.y,
@@ -248,6 +267,13 @@ def fit_and_score(estimator, params, problem, train, test, job):
         error_score=problem.error_score,
         **events,
     )
+    # a scorer may return any number, such as a Fraction
+    for name in ("test_scores", "train_scores"):
+        if isinstance(result.get(name), dict):
+            result[name] = {k: float(score) for k, score in result[name].items()}
+        elif name in result:
+            result[name] = float(result[name])
+    return result
 
 
 def failed_result(problem, error, n_test_samples):

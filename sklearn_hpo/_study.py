@@ -192,7 +192,8 @@ class Study:
                 raise
             self.cut_short_by = error
         told = set(map(id, self._told))
-        self._tell([e for e in self.settled if id(e) not in told])
+        ended = self.evaluations if self.rules.deterministic else self.settled
+        self._tell([e for e in ended if e.settled and id(e) not in told])
         self._candidates.teach()
 
     def _note(self, report: Report) -> None:

@@ -223,6 +223,18 @@ def test_a_file_in_use_is_left_alone(path):
     _small(path).fit(X, Y)
 
 
+def test_a_parameter_may_be_called_number(path):
+    class Named(Probe):
+        def __init__(self, number="one"):
+            super().__init__()
+            self.number = number
+
+    space = {"number": ["one", "two", "nan"]}
+    BayesSearchCV(Named(), space, n_iter=3, checkpoint=path).fit(X, Y)
+    found = [params["number"] for params in read_checkpoint(path)["params"]]
+    assert found == space["number"]
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -1,6 +1,7 @@
 """EvolutionarySearchCV as its users meet it, and the optimizer behind it."""
 
 import pickle
+import time
 
 import joblib
 import numpy as np
@@ -54,6 +55,24 @@ def search(estimator=None, space=SPACE, **settings):
     return EvolutionarySearchCV(
         Probe() if estimator is None else estimator, space, **settings
     )
+
+
+class Late(Probe):
+    slow_x = None
+
+    def fit(self, X, y):
+        time.sleep(0.3 * (self.x == self.slow_x))
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_history_does_not_depend_on_which_fit_ends_first(algorithm, monkeypatch):
+    how = {"algorithm": algorithm, "n_iter": 16, "max_concurrent": 4}
+    alone = search(**how).fit(X, Y).history_
+    monkeypatch.setattr(Late, "slow_x", alone["params"][13]["x"])
+    with joblib.parallel_config("threading", n_jobs=4):
+        late = search(Late(), **how).fit(X, Y).history_
+    assert late["diversity"] == alone["diversity"]
 
 
 def run(breeder, space, n, losses_of=toy_loss, seed=0, n_pending=0, **settings):

@@ -1,6 +1,8 @@
 """Objectives of a search: functions of models, the knee, and BayesSearchCV's front."""
 
 import itertools
+import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +13,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import loguniform, norm, randint, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import (
@@ -30,6 +36,7 @@ from sklearn_hpo.optimizers import (
     TeamOptimizer,
 )
 from sklearn_hpo.optimizers._population import diversity
+from sklearn_hpo.search._objectives import volumes
 from sklearn_hpo.space import SearchSpace
 
 X, Y = load_iris(return_X_y=True)
@@ -111,6 +118,49 @@ def test_the_same_in_other_processes(cls):
     for name in ("mean_test_accuracy", "mean_test_few_leaves"):
         assert_array_equal(spread.cv_results_[name], alone.cv_results_[name])
     assert_array_equal(spread.pareto_front_, alone.pareto_front_)
+
+
+def small_file(pipeline):
+    return -len(pickle.dumps(pipeline))
+
+
+def test_sharing_does_not_change_what_a_function_sees():
+    how = {
+        "estimator": make_pipeline(StandardScaler(), PCA(), SVC()),
+        "param_distributions": {
+            "pca__n_components": [2, 3],
+            "svc__C": loguniform(1e-2, 1e2),
+        },
+        "objectives": ["accuracy", small_file],
+    }
+    shared = search(**how).fit(X, Y)
+    alone = search(share_transformers=False, **how).fit(X, Y)
+    name = "mean_test_small_file"
+    assert_array_equal(shared.cv_results_[name], alone.cv_results_[name])
+
+
+def mean_of_accuracy(estimator, X, y):
+    return estimator.score(X, y)
+
+
+@pytest.mark.parametrize("cls", SEARCHES)
+def test_weights_of_rows(cls):
+    weights = np.linspace(0.1, 2, len(Y))
+    fitted = search(cls).fit(X, Y, sample_weight=weights)
+    row = fitted.best_index_
+    leaves = []
+    for train, _ in StratifiedKFold(3).split(X, Y):
+        model = clone(fitted.estimator).set_params(**fitted.best_params_)
+        model.fit(X[train], Y[train], sample_weight=weights[train])
+        leaves.append(-model.get_n_leaves())
+    assert fitted.cv_results_["mean_test_few_leaves"][row] == np.mean(leaves)
+    how = {"scoring": mean_of_accuracy, "objectives": ["score", few_leaves]}
+    plain = search(cls, **how)
+    with warnings.catch_warnings():
+        # scikit-learn tells that this function takes no weights
+        warnings.filterwarnings("ignore", "The scoring score=")
+        plain.fit(X, Y, sample_weight=weights)
+    assert np.isfinite(plain.cv_results_["mean_test_score"]).all()
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
@@ -225,6 +275,56 @@ def test_the_knee_is_the_best(cls):
     with pytest.raises(ValueError, match="refit='knee' does not say which"):
         fitted.score(X, Y)
     assert fitted.best_estimator_.get_n_leaves() <= 20
+
+
+def never(estimator):
+    raise RuntimeError("never")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_without_a_front_the_knee_is_one_that_can_be_fitted():
+    class Picky(DecisionTreeClassifier):
+        def fit(self, X, y):
+            if self.max_leaf_nodes < 15:
+                raise RuntimeError("few")
+            return super().fit(X, y)
+
+    fitted = search(estimator=Picky(), objectives=["accuracy", never]).fit(X, Y)
+    assert len(fitted.pareto_front_) == 0
+    assert fitted.best_params_["max_leaf_nodes"] >= 15
+    assert fitted.predict(X).shape == Y.shape
+
+
+def test_a_refit_that_raises_leaves_the_whole_history():
+    fitted = search(refit=never)
+    with pytest.raises(RuntimeError, match="never"):
+        fitted.fit(X, Y)
+    assert {"hypervolume", "diversity"} <= set(fitted.history_)
+
+
+def test_a_finished_search_may_choose_anew(tmp_path):
+    how = {"checkpoint": tmp_path / "search.jsonl"}
+    first = search(refit=False, **how).fit(X, Y)
+    for refit in ("knee", "accuracy", "few_leaves"):
+        again = search(refit=refit, estimator=DecisionTreeClassifier(random_state=0))
+        again.set_params(**how).fit(X, Y)
+        assert again.cv_results_["params"] == first.cv_results_["params"]
+        assert again.best_params_ == search(refit=refit).fit(X, Y).best_params_
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_volumes_are_those_of_the_rows_so_far(k, seed):
+    rng = np.random.default_rng(seed)
+    table = np.round(rng.normal(size=(25, k)), 1)
+    table[rng.random(25) < 0.2] = np.nan
+    table[0] = -1.0
+    expected = [hypervolume(-_finite(table[: i + 1]), np.ones(k)) for i in range(25)]
+    assert_allclose(volumes(table, 1), expected, atol=1e-12)
+
+
+def _finite(table):
+    return table[np.isfinite(table).all(axis=1)]
 
 
 def smallest_good(results):

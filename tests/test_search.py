@@ -6,6 +6,8 @@ import re
 import signal
 import threading
 import time
+from decimal import Decimal
+from fractions import Fraction
 
 import joblib
 import numpy as np
@@ -25,6 +27,8 @@ from sklearn.svm import SVC
 from sklearn.utils.fixes import parse_version
 
 from sklearn_hpo import BayesSearchCV
+from sklearn_hpo.search._points import complete_points
+from sklearn_hpo.space import SearchSpace, sequence
 
 X, Y = load_iris(return_X_y=True)
 SVC_SPACE = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
@@ -171,6 +175,35 @@ def test_values_are_plain_python():
     space = {"C": norm(5, 0.1), "degree": randint(1, 5), "kernel": np.array(["rbf"])}
     params = search(SVC(), space, n_iter=3).fit(X, Y).cv_results_["params"]
     assert {type(v) for p in params for v in p.values()} <= {float, int, str, np.str_}
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [(2.0, 2), ((10, 20), (10, 20)), (("l1", "l2"), ("l1", "l2"))],
+)
+def test_points_are_of_their_branch(given, meant):
+    branches = [{"x": uniform(0, 1)}, {"x": [meant, (10,)], "y": [1, 2]}]
+    point = {"x": given, "y": 2}
+    (found,) = complete_points([point], SearchSpace(branches), Probe(), 0)
+    assert repr(found) == repr({"x": meant, "y": 2})
+
+
+def test_points_may_hold_sequences_of_sequences():
+    space = SearchSpace({"x": sequence(sequence(uniform(0, 1), 1, 2), 1, 2)})
+    (found,) = complete_points([{"x": [[0.5], (0.25, 1)]}], space, Probe(), 0)
+    assert found == {"x": ((0.5,), (0.25, 1.0))}
+
+
+@pytest.mark.parametrize("number", [Fraction, Decimal, np.longdouble, int])
+def test_scores_may_be_any_number(number, tmp_path):
+    def score(estimator, X, y):
+        return number(round(100 * estimator.x))
+
+    how = {"scoring": score, "checkpoint": tmp_path / "search.jsonl"}
+    fitted = search(return_train_score=True, **how).fit(X, Y)
+    expected = [round(100 * params["x"]) for params in fitted.cv_results_["params"]]
+    for name in ("mean_test_score", "mean_train_score"):
+        assert_array_equal(fitted.cv_results_[name], expected)
 
 
 def test_points_to_evaluate_come_first():

@@ -292,7 +292,7 @@ def hypervolume(losses: Array, reference: Array) -> float:
         return float(reference[0] - inside.min())
     if inside.shape[1] == 2:
         return _area(inside, reference)
-    front = inside[non_dominated_rank(inside) == 0]
+    front = _first_front(inside)
     front = front[np.argsort(-front[:, -1], kind="stable")]
     volume = 0.0
     for i, row in enumerate(front):
@@ -302,6 +302,17 @@ def hypervolume(losses: Array, reference: Array) -> float:
         depth = float(reference[-1] - row[-1])
         volume += depth * (base - hypervolume(limited, reference[:-1]))
     return volume
+
+
+def _first_front(losses: Array) -> Array:
+    """Return the rows that no other dominates, equal ones once."""
+    left = losses[np.argsort(losses.sum(axis=1), kind="stable")]
+    front = []
+    while len(left):
+        # what dominates a row has a smaller sum, so nothing that is left does
+        front.append(left[0])
+        left = left[(left < left[0]).any(axis=1)]
+    return np.array(front)
 
 
 def _area(losses: Array, reference: Array) -> float:

@@ -337,9 +337,10 @@ class SearchCV(BaseSearchCV):
         self.scorer_ = scorer_attribute(problem.scorer)
         self.space_ = study.space
         self._optimizer = study.optimizer
-        self.history_ = history(
-            study, problem.resource, metric, self.return_train_score
-        )
+        self.history_ = {
+            **history(study, problem.resource, metric, self.return_train_score),
+            **self._more_history(study),
+        }
         # what the user's `refit` gets wrong must not cost what is above
         if self.multimetric_:
             self._check_refit(results[0]["test_scores"])
@@ -366,6 +367,10 @@ class SearchCV(BaseSearchCV):
 
     def _more_results(self, study, evaluations, resource):
         """Return further columns of ``cv_results_``."""
+        return {}
+
+    def _more_history(self, study):
+        """Return further columns of ``history_``."""
         return {}
 
     def _choose_best(self, refit_metric):

@@ -186,7 +186,7 @@ class BayesSearchCV(ObjectiveSearchCV):
         stay the same to the last bit: only transformers of scikit-learn are shared,
         and none that draws random numbers without a seed. ``fit_time`` in
         ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
-        callable, nor with `fit_memory`.
+        callable or `objectives` holds a time or a function, nor with `fit_memory`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.

@@ -13,7 +13,7 @@ import sklearn
 
 from sklearn_hpo._description import describe, hash_of
 from sklearn_hpo._journal import Journal, from_json, read_lines
-from sklearn_hpo.search._history import guiding_score
+from sklearn_hpo.search._history import mean_score
 
 _COLUMNS = (
     "trial",
@@ -79,7 +79,7 @@ def _header(search, problem, scheduler):
             "scipy": scipy.__version__,
             "sklearn": sklearn.__version__,
         },
-        "metric": search.refit if isinstance(search.refit, str) else None,
+        "refit": search.refit if isinstance(search.refit, str) else None,
         "estimator": describe(problem.estimator),
         "space": describe(search.param_distributions),
         "scoring": describe(scoring),
@@ -153,7 +153,7 @@ def read_checkpoint(path):
         row, budget = tuple(line["row"]), line["budget"]
         found = by_row[row].values()
         groups[row, budget] = [e for e in found if belongs(e["budget"], budget)]
-    rows = [_summary(group, header["metric"]) for group in groups.values()]
+    rows = [_summary(group, header["refit"]) for group in groups.values()]
     most = max(((row["budget"], row["n_folds"]) for row in rows), default=(0, 0))
     best = math.nan
     for row in rows:
@@ -166,17 +166,14 @@ def read_checkpoint(path):
 def _summary(lines, metric):
     """Return one entry for the folds of a candidate."""
     lines = sorted(lines, key=lambda line: line["fold"])
-    scores = [
-        guiding_score(from_json(line["result"]["test_scores"]), metric)
-        for line in lines
-    ]
+    results = [from_json(line["result"]) for line in lines]
     return {
         "trial": lines[0]["trial"],
-        "params": from_json(lines[0]["params"]),
+        "params": {name: from_json(v) for name, v in lines[0]["params"].items()},
         "source": lines[0]["source"],
         "budget": max(line["budget"] for line in lines),
         "n_folds": len(lines),
-        "score": float(np.mean(scores)),
+        "score": mean_score(results, metric),
         "start": min(line["start"] for line in lines),
         "end": max(line["end"] for line in lines),
     }

@@ -191,7 +191,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         stay the same to the last bit: only transformers of scikit-learn are shared,
         and none that draws random numbers without a seed. ``fit_time`` in
         ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
-        callable or `objectives` holds a time, nor with `fit_memory`.
+        callable or `objectives` holds a time or a function, nor with `fit_memory`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -474,14 +474,15 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
             )
         return GeneticBreeder(self.crossover, self.mutation)
 
-    def _close(self, study, problem):
-        super()._close(study, problem)
+    def _more_history(self, study):
+        columns = super()._more_history(study)
         if isinstance(study.optimizer, EvolutionaryOptimizer):
             told = [row.tobytes() for row in study.optimizer.rows]
             after = dict(zip(told, study.optimizer.diversity, strict=True))
-            self.history_["diversity"] = [
+            columns["diversity"] = [
                 after.get(e.trial.row.tobytes(), np.nan) for e in study.trials
             ]
+        return columns
 
     def _make_scheduler(self, resource, n_points):
         return FullBudget(self.n_iter)

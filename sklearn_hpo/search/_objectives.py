@@ -29,6 +29,10 @@ class ObjectiveSearchCV(SearchCV):
     def _n_objectives(self):
         return len(self.objectives or [None])
 
+    def _shares(self):
+        # a shared transformer is equal, but need not be stored in as many bytes
+        return super()._shares() and not any(map(callable, self.objectives or ()))
+
     def _get_scorers(self):
         if self.objectives is None:
             if self.refit == "knee" and not named(self.scoring):
@@ -78,11 +82,13 @@ class ObjectiveSearchCV(SearchCV):
             self._reached = np.array([reached(e.results) for e in study.listed])
             self.pareto_front_ = front(self._reached)
         super()._close(study, problem)
-        if reached is not None:
-            begun = [reached(e.results if e.settled else []) for e in study.trials]
-            self.history_["hypervolume"] = volumes(
-                np.array(begun), study.optimizer.n_design
-            )
+
+    def _more_history(self, study):
+        reached = study.objectives_of
+        if reached is None:
+            return {}
+        begun = [reached(e.results if e.settled else []) for e in study.trials]
+        return {"hypervolume": volumes(np.array(begun), study.optimizer.n_design)}
 
     def score(self, X, y=None, **params):
         """Return the score on such data, as scikit-learn's searches do.
@@ -117,8 +123,12 @@ class ObjectiveSearchCV(SearchCV):
         if self.objectives is None or self.refit != "knee":
             return super()._choose_best(refit_metric)
         rows = self.pareto_front_
-        # of candidates that failed somewhere, none is better than another
-        return rows[knee(-self._reached[rows])] if len(rows) else 0
+        if len(rows):
+            return rows[knee(-self._reached[rows])]
+        # nobody has all objectives: whoever has a score can be fitted, at least
+        columns = [c for c in self.cv_results_ if c.startswith("mean_test_")]
+        scores = np.column_stack([self.cv_results_[c] for c in columns])
+        return int(np.isfinite(scores).sum(axis=1).argmax())
 
 
 class ModelScorer:
@@ -133,9 +143,13 @@ class ModelScorer:
     def __init__(self, function):
         self.function = function
 
-    def __call__(self, estimator, X, y=None):
+    def __call__(self, estimator, X, y=None, sample_weight=None):
         """Return what the function makes of the estimator."""
         return self.function(estimator)
+
+    def _accept_sample_weight(self):
+        """Say that weights are heeded: they do not change what a model is."""
+        return True
 
 
 def name_of(objective):
@@ -238,7 +252,7 @@ def values(results, objectives):
 
 def _value(result, name):
     scores = result["test_scores"]
-    return scores[name] if name in scores else -result[TIMES[name]]
+    return float(scores[name] if name in scores else -result[TIMES[name]])
 
 
 def front(table):
@@ -281,7 +295,9 @@ def volumes(table, n_first):
     kept, volume, found = np.empty((0, table.shape[1])), 0.0, []
     for row in -table:
         if (row < reference).all() and not (kept <= row).all(axis=1).any():
+            # its own box, without what the others share of it
+            shared = hypervolume(np.maximum(kept, row), reference)
+            volume += max(0.0, float(np.prod(reference - row)) - shared)
             kept = np.vstack([kept[~(row <= kept).all(axis=1)], row])
-            volume = hypervolume(kept, reference)
         found.append(volume)
     return found

@@ -135,7 +135,11 @@ def _complete(point, space, draw):
     wholes = [{**space.decode(row), **point} for row in _branch_rows(space, draw)]
     row = space.encode(next(filter(space.contains, wholes), wholes[0]))
     canonical = space.decode(row)
-    kept = {c.name.split("[")[0] for c in space.columns if c.kind == "continuous"}
+    kept = {
+        column.name.split("[")[0]
+        for column, coordinate in zip(space.columns, row, strict=True)
+        if column.kind == "continuous" and not np.isnan(coordinate)
+    }
     # discrete values become the very objects of the space; others stay to the last bit
     return {
         name: _as_kind(point[name], value) if name in kept & set(point) else value
@@ -143,11 +147,12 @@ def _complete(point, space, draw):
     }
 
 
-def _as_kind(given, canonical):
-    """Return what was given, a sequence as the space has them."""
+def _as_kind(given, canonical, nested=False):
+    """Return what was given, sequences and their numbers as the space has them."""
     if isinstance(canonical, list | tuple):
-        return type(canonical)(map(float, given))
-    return given
+        pairs = zip(given, canonical, strict=True)
+        return type(canonical)(_as_kind(own, other, True) for own, other in pairs)
+    return float(given) if nested else given
 
 
 def _current_values(space, estimator):
