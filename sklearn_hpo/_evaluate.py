@@ -98,6 +98,8 @@ def _evaluate(job: Job, problem: Problem) -> Report:
         job = replace(job, model=_load(job.model))
     try:
         train = resource.rows(train, job.fold, job.budget)
+        if resource.continues and job.model is None:
+            job = replace(job, model=_climb(job, problem, train, test))
         estimator, params = resource.begin(problem.estimator, job)
         # nested subsets: so many rows of a fold are always the same ones
         place = (job.fold, len(train))
@@ -127,6 +129,21 @@ def _evaluate(job: Job, problem: Problem) -> Report:
     if job.events is None:
         return report
     return replace(report, stop=job.events.stop, callback_error=job.events.error)
+
+
+def _climb(job: Job, problem: Problem, train: Any, test: Any) -> Any:
+    """Train the model of the earlier rungs anew, if there were any, in their steps."""
+    model = None
+    quiet = replace(problem, verbose=0)
+    for budget in job.earlier:
+        step = replace(job, budget=budget, model=model, keep=True, events=None)
+        estimator, params = problem.resource.begin(problem.estimator, step)
+        with limited(problem.limits, job.note):
+            result = fit_and_score(estimator, params, quiet, train, test, step)
+        if result["fit_error"] is not None:
+            return None
+        model = problem.resource.end(estimator, step)
+    return model
 
 
 def lost(job: Job, error: Exception, shared: Problem) -> Report:

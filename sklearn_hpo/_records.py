@@ -25,6 +25,8 @@ class Evaluation:
         The share of the full budget that the trial has been given so far.
     gain : float
         The part of it that this evaluation had to pay for.
+    earlier : tuple of float
+        The budgets of the evaluations that the trial had before.
     reports : dict of int to Report
         By fold.
     n_folds : int
@@ -45,6 +47,7 @@ class Evaluation:
     stage: int
     budget: float = 0.0
     gain: float = 0.0
+    earlier: tuple[float, ...] = ()
     reports: dict[int, Report] = field(default_factory=dict)
     n_folds: int = 0
     score: float = math.nan

@@ -192,16 +192,16 @@ def average_over_folds_run(results, n_splits, rows):
         `cv_results_`; changed in place.
     n_splits : int
         Number of splits.
-    rows : list of int
-        The candidates that were evaluated on some of them, at least one each.
+    rows : dict of int to int
+        The candidates that were evaluated on the first of them, and on how many. A fit
+        that failed on one of these leaves them without a mean, as on all folds.
     """
     for name in [key[len("mean_") :] for key in results if key.startswith("mean_t")]:
         splits = [results[f"split{i}_{name}"] for i in range(n_splits)]
-        scores = np.transpose(splits)[rows]
-        failed = np.isnan(scores).all(axis=1)
-        scores[failed] = 0.0
-        results[f"mean_{name}"][rows] = np.where(failed, np.nan, np.nanmean(scores, 1))
-        results[f"std_{name}"][rows] = np.where(failed, np.nan, np.nanstd(scores, 1))
+        for row, n_run in rows.items():
+            scores = [split[row] for split in splits[:n_run]]
+            results[f"mean_{name}"][row] = np.mean(scores)
+            results[f"std_{name}"][row] = np.std(scores)
         if f"rank_{name}" in results:
             means = results[f"mean_{name}"]
             lowest = np.nanmin(means, initial=0.0) - 1.0

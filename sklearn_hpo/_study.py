@@ -262,6 +262,7 @@ class Study:
             return self._schedule()
         before.status = "promoted"
         evaluation = Evaluation(before.trial, work.stage, before.budget)
+        evaluation.earlier = (*before.earlier, before.budget)
         if self.by_fold:
             evaluation.reports = dict(before.reports)
             evaluation.n_folds = before.n_folds
@@ -281,6 +282,7 @@ class Study:
             note = self.notes and self.notes / f"note-{number}-{fold}"
             params = evaluation.trial.params
             job = Job(number, fold, params, budget, note=note, events=events)
+            job = replace(job, earlier=evaluation.earlier)
             self._jobs.append(self.models.lend(job) if self.models else job)
         evaluation.n_folds = due
         paid = evaluation.budget if self.by_fold or self.models else 0.0

@@ -50,6 +50,9 @@ class Job:
         The share of the full resource, in (0, 1].
     model : object or None
         The model of an earlier job, to go on with, or the file that holds it.
+    earlier : tuple of float
+        The budgets that the model had before, to train it anew in the same steps if it
+        is gone.
     keep : Path or bool
         Whether the model of this job will be asked for again, or the file to leave it
         in.
@@ -64,6 +67,7 @@ class Job:
     params: dict[str, Any]
     budget: float = 1.0
     model: Any = field(default=None, compare=False)
+    earlier: tuple[float, ...] = ()
     keep: Path | bool = False
     note: Path | None = None
     events: Any = field(default=None, compare=False)

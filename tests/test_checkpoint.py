@@ -23,7 +23,7 @@ from scipy.stats import loguniform, randint, rv_discrete, rv_histogram, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -132,12 +132,60 @@ def test_an_interrupted_search_ends_as_if_it_had_not_been(name, stop_at, path):
     STOP["at"] = None
     resumed = make(name, checkpoint=path).fit(X, Y)
     same(resumed, whole)
-    assert len(FITS) == n_whole
+    # models of three folds that had waited are trained again, from their first rung
+    again = 6 if name in ("halving", "hyperband") else 0
+    assert n_whole <= len(FITS) <= n_whole + again
     # a search that has ended is only read
     FITS.clear()
     again = make(name, checkpoint=path).fit(X, Y)
     same(again, whole)
     assert len(FITS) == 1
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_training_by_passes_ends_as_if_it_had_not_been_interrupted(share, path):
+    def make_passes(**more):
+        return HyperbandSearchCV(
+            SGDClassifier(tol=None, max_iter=27, random_state=0),
+            {"alpha": loguniform(1e-5, 1e-1)},
+            optimizer="random",
+            random_state=0,
+            cv=3,
+            **more,
+        )
+
+    whole = make_passes(checkpoint=path).fit(X, Y)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: round(share * len(lines))]))
+    same(make_passes(checkpoint=path).fit(X, Y), whole)
+
+
+@pytest.mark.parametrize("how", [{"n_estimators": 90}, {"resource": "n_samples"}])
+def test_equal_shares_of_something_else_are_refused(how, path):
+    def make_halving(n_estimators=9, resource="n_estimators"):
+        return HyperbandSearchCV(
+            Probe(n_estimators=n_estimators),
+            {"x": uniform(0, 0.8)},
+            resource=resource,
+            n_candidates=4,
+            cv=3,
+            random_state=0,
+            checkpoint=path,
+        )
+
+    make_halving().fit(X, Y)
+    with pytest.raises(ValueError, match=r"another search: .*resource differ"):
+        make_halving(**how).fit(X, Y)
+
+
+def test_racing_or_not_each_fold_counts_once(path):
+    raced = _small(path, racing=True).fit(X, Y)
+    whole = _small(path, n_iter=7).fit(X, Y)
+    found = read_checkpoint(path)
+    assert set(found["n_folds"]) <= {1, 2, 3}
+    best = [found["score"][i] for i, n in enumerate(found["n_folds"]) if n == 3]
+    assert max(best) == pytest.approx(whole.best_score_)
+    assert raced.n_trials_ == 5
 
 
 def test_a_longer_search_goes_on(path):

@@ -22,7 +22,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
@@ -460,6 +460,66 @@ def test_predicted_scores_of_the_rows_of_the_results():
     assert mean[fitted.best_index_] == pytest.approx(of_best)
     with pytest.raises(ValueError, match="max_features"):
         fitted.predict_score({**fitted.best_params_, "max_features": 1})
+
+
+@pytest.mark.parametrize("factor", [3, 1.5])
+def test_boosting_that_has_stopped_stays_as_it_is(factor):
+    rows, labels = make_classification(600, 5, flip_y=0.3, random_state=0)
+    boosting = HistGradientBoostingClassifier(
+        max_iter=200, early_stopping=True, n_iter_no_change=3, random_state=0
+    )
+    how = {"scoring": "neg_log_loss", "factor": factor, "cv": KFold(3)}
+    space = {"learning_rate": [0.3, 0.4, 0.5, 0.6]}
+    results = search(boosting, space, **how).fit(rows, labels).cv_results_
+    for row in np.flatnonzero(results["iter"] == results["iter"].max()):
+        plain = clone(boosting).set_params(**results["params"][row])
+        scores = cross_val_score(
+            plain, rows, labels, cv=KFold(3), scoring="neg_log_loss"
+        )
+        assert results["mean_test_score"][row] == pytest.approx(scores.mean())
+
+
+class FailsOnSecondFold(Probe):
+    def fit(self, X, y):
+        if self.x > 0.5 and X[0, 0] == 0 and 10 not in X[:, 0]:
+            raise RuntimeError("second fold")
+        return super().fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test")
+def test_a_failed_fold_leaves_no_mean():
+    rows, labels = np.arange(60.0)[:, None], np.arange(60) % 2
+    how = {"resource": "folds", "min_resources": 2, "cv": KFold(6)}
+    fitted = search(FailsOnSecondFold(), {"x": [0.1, 0.2, 0.3, 0.8, 0.9]}, **how)
+    results = fitted.fit(rows, labels).cv_results_
+    failed = np.array([params["x"] > 0.5 for params in results["params"]])
+    assert_array_equal(np.isnan(results["mean_test_score"]), failed)
+    assert results["rank_test_score"][failed].min() > (~failed).sum()
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test")
+def test_failed_fits_are_counted_once():
+    rows, labels = np.arange(60.0)[:, None], np.arange(60) % 2
+    how = {"resource": "folds", "min_resources": 2, "cv": KFold(6), "error_score": -9.0}
+    fitted = search(FailsOnSecondFold(), {"x": [0.1, 0.2, 0.3, 0.8, 0.9]}, **how)
+    with pytest.warns(FitFailedWarning, match=r"\n2 fits failed out of a total of "):
+        fitted.fit(rows, labels)
+
+
+@pytest.mark.parametrize("form", [list, lambda rows: np.isin(np.arange(150), rows)])
+def test_rows_of_folds_may_be_lists_or_masks(form):
+    folds = [
+        (form(train), form(test))
+        for train, test in KFold(3, shuffle=True, random_state=0).split(X)
+    ]
+    how = {"resource": "n_samples", "min_resources": 60}
+    mine = search(SVC(), SVC_SPACE, cv=folds, **how).fit(X, Y)
+    usual = KFold(3, shuffle=True, random_state=0)
+    same = search(SVC(), SVC_SPACE, cv=usual, **how).fit(X, Y)
+    assert_array_equal(
+        mine.cv_results_["mean_test_score"], same.cv_results_["mean_test_score"]
+    )
 
 
 @pytest.mark.parametrize("form", [list, np.array, pd.Series])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import make_classification, make_regression
-from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.decomposition import NMF, LatentDirichletAllocation
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -382,9 +382,9 @@ AUTO = {
     "sgd that stops by itself": (SGDClassifier(), "folds", 1, 3),
     "balanced sgd": (
         SGDClassifier(class_weight="balanced", tol=None),
-        "max_iter",
-        111,
-        1000,
+        "folds",
+        1,
+        3,
     ),
     "elastic net": (ElasticNet(), "folds", 1, 3),
     "boosting with tol": (GradientBoostingClassifier(), "n_estimators", 11, 100),
@@ -419,8 +419,9 @@ def test_automatic_choice(name):
     ("estimator", "searched", "name"),
     [
         (RandomForestClassifier(), "n_estimators", "folds"),
-        (SGDClassifier(tol=None), "class_weight", "max_iter"),
-        (MLPClassifier(), "solver", "max_iter"),
+        (SGDClassifier(tol=None), "class_weight", "folds"),
+        (MLPClassifier(), "solver", "folds"),
+        (LogisticRegression(tol=None, warm_start=True), "solver", "folds"),
         (MLPClassifier(), "early_stopping", "folds"),
         (BaggingClassifier(), "oob_score", "folds"),
         (Pipeline([("clf", RandomForestClassifier())]), "clf", "folds"),
@@ -429,6 +430,27 @@ def test_automatic_choice(name):
 )
 def test_automatic_choice_minds_what_is_searched(estimator, searched, name):
     assert choose(estimator, searched=[searched]).name == name
+
+
+def test_metadata_that_pipelines_transform_need_whole_fits():
+    steps = [("scale", StandardScaler()), ("clf", RandomForestClassifier())]
+    assert choose(Pipeline(steps)).name == "clf__n_estimators"
+    assert choose(Pipeline(steps, transform_input=["X_val"])).name == "folds"
+    assert choose(make_pipeline(NMF(), RandomForestClassifier())).name == "folds"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"),
+    [
+        (SVC(), "folds"),
+        (RandomForestClassifier(), "n_estimators"),
+        (SVC(), "n_samples"),
+    ],
+)
+def test_counts_may_be_given_as_floats(estimator, name):
+    resource = choose(estimator, name, minimum=2.0)
+    amounts = [resource.amount(budget) for budget in (0.1, 0.37, 1.0)]
+    assert all(isinstance(amount, int) for amount in amounts)
 
 
 def test_a_parameter_by_name():

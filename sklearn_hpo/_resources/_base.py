@@ -211,6 +211,7 @@ class Samples(Resource):
     def rows(self, train: Indices, fold: int, budget: float) -> Indices:
         """Return the first rows of the fold's order, up to the end of a group."""
         order = self.orders[fold]
+        train = np.arange(self.total)[train]  # they may be a list or a mask
         n = max(1, round(self.amount(budget) / self.total * len(order)))
         if self.groups is not None and n < len(order):
             group = self.groups[train[order]]

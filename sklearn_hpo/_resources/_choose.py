@@ -8,6 +8,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.decomposition import (
+    NMF,
+    DictionaryLearning,
+    MiniBatchDictionaryLearning,
+    MiniBatchNMF,
+)
 from sklearn.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
@@ -19,6 +25,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import SGDOneClassSVM
+from sklearn.manifold import LocallyLinearEmbedding
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import TargetEncoder
@@ -53,6 +60,17 @@ _AVERAGING = (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+# Those that give training rows another form than later ones.
+_APART = (
+    DictionaryLearning,
+    LocallyLinearEmbedding,
+    MiniBatchDictionaryLearning,
+    MiniBatchNMF,
+    NMF,
+    TargetEncoder,
+)
+# Those that go on by passes over the rows, or not at all.
+_BY_PASSES = (*NETWORKS, *LINEAR, SGDOneClassSVM)
 # Least shares of iterations: few trees tell a good forest, though not fewer than ten,
 # while a slow learning rate needs more to show what it is good for.
 _SHARE_AVERAGING = 27
@@ -156,9 +174,7 @@ def _iterations(data: Data) -> Iterations | None:
         return _partial_fit(data)
     if "warm_start" not in parameters and hasattr(final, "staged_predict"):
         return Staged(**settings)
-    if "warm_start" not in parameters or parameters.get("solver") == "liblinear":
-        return None
-    if _starts_anew(final, data.searched, prefix):
+    if "warm_start" not in parameters or _starts_anew(final, data.searched, prefix):
         return None
     total = name == "n_estimators" or isinstance(final, HIST_BOOSTING)
     return WarmStart(**settings, total=total)
@@ -170,34 +186,43 @@ def _is_refitted(data: Data, prefix: str) -> bool:
         return False
     parts = data.estimator.get_params().values()
     pipelines = [p for p in (data.estimator, *parts) if isinstance(p, Pipeline)]
-    # other kinds of pipelines may resample rows
-    own = all(type(pipeline) is Pipeline for pipeline in pipelines)
-    return not own or any(isinstance(part, TargetEncoder) for part in parts)
+    # other kinds may resample rows, and `transform_input` is for metadata of each fit
+    own = all(type(p) is Pipeline and p.transform_input is None for p in pipelines)
+    return not own or any(
+        isinstance(part, _APART) or getattr(part, "sample_posterior", False)
+        for part in parts
+    )
 
 
 def _boosts(final: Any, searched: frozenset[str], prefix: str) -> bool:
     """Whether rounds that XGBoost or LightGBM adds are those of a longer training."""
     settings = final.get_params(deep=False)
-    kinds = ("booster", "boosting_type", "early_stopping_rounds")
+    kinds = ("booster", "boosting_type", "boosting", "boost")
+    varied = {prefix + name for name in (*kinds, "early_stopping_rounds")}
     return (
         not type(final).__name__.startswith("XGBRF")
-        and not {settings.get(kind) for kind in kinds[:2]} & {"rf", "dart"}
+        and not {settings.get(kind) for kind in kinds} & {"rf", "dart"}
         and settings.get("early_stopping_rounds") is None
-        and not {prefix + kind for kind in kinds} & searched
+        and not varied & searched
     )
 
 
 def _starts_anew(final: Any, searched: frozenset[str], prefix: str) -> bool:
     """Whether training that goes on would forget what it has to."""
     settings = final.get_params(deep=False)
+    # step sizes and curvature; liblinear forgets all
+    if (
+        isinstance(final, _BY_PASSES)
+        or settings.get("solver") == "liblinear"
+        or f"{prefix}solver" in searched
+    ):
+        return True
     # their patience, and the scores out of the bag of members that are there
     names = []
     if isinstance(final, (GradientBoostingClassifier, GradientBoostingRegressor)):
         names.append("n_iter_no_change")
     if isinstance(final, (BaggingClassifier, BaggingRegressor)):
         names.append("oob_score")
-    if isinstance(final, NETWORKS):
-        names.append("early_stopping")
     return any(settings[name] or prefix + name in searched for name in names)
 
 
@@ -218,7 +243,7 @@ def _passes_work(final: Any, searched: frozenset[str], prefix: str) -> bool:
     varied = {prefix + p for p in ("solver", "early_stopping", "class_weight")}
     return (
         # of others it may be another method, as online learning is
-        isinstance(final, (*NETWORKS, *LINEAR, SGDOneClassSVM))
+        isinstance(final, _BY_PASSES)
         and hasattr(final, "partial_fit")
         and not settings.get("early_stopping", False)
         and settings.get("class_weight") != "balanced"
@@ -360,9 +385,9 @@ def _started(resource: Resource, minimum: float | str, data: Data) -> Resource:
             raise ValueError(
                 f"min_resources={minimum} is more than the {top} of max_resources."
             )
-        return replace(
-            resource, minimum=float(minimum), whole=_is_whole(resource, minimum)
-        )
+        whole = _is_whole(resource, minimum)
+        given = max(1.0, float(minimum)) if whole else float(minimum)
+        return replace(resource, minimum=given, whole=whole)
     least: float = 1
     if isinstance(resource, Samples):
         least = min(_floor(data), top)
@@ -376,4 +401,6 @@ def _started(resource: Resource, minimum: float | str, data: Data) -> Resource:
 
 
 def _is_whole(resource: Resource, amount: float | str) -> bool:
-    return resource.whole and isinstance(amount, numbers.Integral)
+    # 10.0 trees are 10 trees; of other parameters the user says what kind they are
+    counts = resource.by_fold or resource.continues or isinstance(resource, Samples)
+    return resource.whole and (counts or isinstance(amount, numbers.Integral))

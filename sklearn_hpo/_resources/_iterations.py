@@ -175,6 +175,32 @@ class WarmStart(Iterations):
         count = amount if self.total else amount - done
         return {**self.params(count), f"{path}{separator}warm_start": True}
 
+    def advance(self, final: Any, done: float, amount: float) -> Any:
+        """Return a ``fit`` that does nothing, if early stopping has ended training.
+
+        Histogram boosting itself would add trees, as if it had any patience left.
+        """
+        if not done or not isinstance(final, HIST_BOOSTING) or not _has_stopped(final):
+            return None
+
+        def stay(X: Any, y: Any = None, **params: Any) -> Any:
+            return final
+
+        return stay
+
+
+def _has_stopped(final: Any) -> bool:
+    """Whether early stopping has ended the training of histogram boosting."""
+    if not final.do_early_stopping_:
+        return False
+    scores = final.validation_score_
+    scores = final.train_score_ if not len(scores) else scores
+    patience = final.n_iter_no_change
+    if len(scores) <= patience:
+        return False
+    least = scores[-patience - 1] + final.tol
+    return not (np.asarray(scores[-patience:]) > least).any()
+
 
 @dataclass(frozen=True)
 class PartialFit(Iterations):
@@ -373,6 +399,15 @@ class Boosting(Iterations):
         fit = type(final).fit
 
         def more(X: Any, y: Any = None, **params: Any) -> Any:
-            return fit(final, X, y, **earlier, **params)
+            seed = final.random_state
+            # XGBoost seeds its generator only if the seed is another one, and would
+            # else go on with what other fits of the process have left; LightGBM would
+            # draw the rows and columns of the first trees again
+            if seed is None or isinstance(seed, int | np.integer):
+                final.random_state = (seed or 0) + int(done)
+            try:
+                return fit(final, X, y, **earlier, **params)
+            finally:
+                final.random_state = seed
 
         return more

@@ -303,11 +303,9 @@ class SearchCV(BaseSearchCV):
     def _close(self, study, problem):
         """Turn the study into scikit-learn's attributes."""
         evaluations = study.listed
-        close_scores(
-            [result for e in evaluations for result in e.results],
-            self.scoring,
-            self.error_score,
-        )
+        # a rung of more folds repeats the results of the one before
+        distinct = {id(result): result for e in evaluations for result in e.results}
+        close_scores(list(distinct.values()), self.scoring, self.error_score)
         results = [result for e in evaluations for result in self._of_all_folds(e)]
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         self.n_trials_ = len({e.trial.number for e in evaluations})
@@ -327,11 +325,11 @@ class SearchCV(BaseSearchCV):
             more=self._more_results(study, evaluations, problem.resource),
         )
         if len(study.scheduler.plan) > 1:
-            cut = [
-                i
+            cut = {
+                i: len(evaluation.results)
                 for i, evaluation in enumerate(evaluations)
                 if len(evaluation.results) < self.n_splits_
-            ]
+            }
             average_over_folds_run(self.cv_results_, self.n_splits_, cut)
         metric = self.refit if isinstance(self.refit, str) else None
         self.scorer_ = scorer_attribute(problem.scorer)

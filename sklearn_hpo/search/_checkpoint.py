@@ -89,6 +89,12 @@ def _header(search, problem, scheduler):
         "data": f"{hash_of(problem.X)} {hash_of(problem.y)}",
         "fit parameters": describe((problem.fit_params, problem.score_params)),
         "rungs": describe(plan if len(plan) > 1 else []),
+        # equal shares of something else are another plan
+        "resource": (
+            f"{problem.resource.name} {problem.resource.maximum:g}"
+            if len(plan) > 1
+            else None
+        ),
         "by_fold": problem.resource.by_fold,
     }
 
@@ -165,7 +171,9 @@ def read_checkpoint(path):
 
 def _summary(lines, metric):
     """Return one entry for the folds of a candidate."""
-    lines = sorted(lines, key=lambda line: line["fold"])
+    # one of each fold: a search with racing writes other shares than one without
+    by_fold = {line["fold"]: line for line in lines}
+    lines = [by_fold[fold] for fold in sorted(by_fold)]
     results = [from_json(line["result"]) for line in lines]
     return {
         "trial": lines[0]["trial"],

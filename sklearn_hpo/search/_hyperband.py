@@ -542,6 +542,7 @@ class HyperbandSearchCV(SearchCV):
         self.max_resources_ = resource.amount(1.0)
         self.min_resources_ = resource.amount(budgets[0])
         self.resource_ = resource.name
+        self._amount_names = set(resource.params(resource.maximum))
         self.plan_ = self._describe(stages, resource)
         iters = [budgets.index(stages[e.stage].budget) for e in evaluations]
         self.n_iterations_ = 1 + max(iters)
@@ -568,7 +569,7 @@ class HyperbandSearchCV(SearchCV):
         return int(last[np.nanargmax(scores[last])])
 
     def _of_space(self, params):
-        named = {self.resource_}.difference(self.space_.names)
+        named = self._amount_names.difference(self.space_.names)
         return {name: value for name, value in params.items() if name not in named}
 
     def _best_params(self, best, resource):
