@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from scipy import stats
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -659,3 +660,71 @@ def test_nothing_of_the_user_is_changed():
     SearchSpace({**grid, "d": Draws(draw_float)}).sample(9, np.random.default_rng(0))
     assert repr(grid) == before
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("values", "weights"),
+    [
+        ([10, 100, 1000, 100000], [0.25] * 4),
+        ([0.1, 0.2, 0.3], [0.0001, 0.5, 0.4999]),
+        ([3, -7e7], [0.9, 0.1]),
+    ],
+)
+@pytest.mark.parametrize("loc", [0, 2])
+def test_values_that_lie_far_apart(values, weights, loc):
+    space = SearchSpace({"x": stats.rv_discrete(values=(values, weights))(loc=loc)})
+    expected = np.sort(values) + loc
+    assert space.size == len(values)
+    assert_allclose([params["x"] for params in space], expected)
+    for params in space:
+        assert space.decode(space.encode(params)) == params
+    rows = space.sample(4000, np.random.default_rng(0))
+    drawn = list(map(space.decode, rows))
+    shares = [np.mean([p["x"] == q["x"] for p in drawn]) for q in space]
+    assert_allclose(shares, np.array(weights)[np.argsort(values)], atol=0.03)
+
+
+def test_of_counts_only_those_that_can_be_drawn_are_listed():
+    space = SearchSpace({"x": stats.binom(10**6, 2e-6, loc=2)})
+    for params in space:
+        assert space.decode(space.encode(params)) == params
+
+
+class Tenths(stats.rv_continuous):
+    def rvs(self, *args, **kwargs):
+        return np.round(super().rvs(*args, **kwargs), 1)
+
+    def _pdf(self, x):
+        return np.ones_like(x)
+
+    def _cdf(self, x):
+        return x
+
+
+class OnlyDraws(stats.rv_continuous):
+    def _rvs(self, size=None, random_state=None):
+        return random_state.uniform(2.0, 3.0, size)
+
+
+def test_draws_of_your_own_count_more_than_quantiles():
+    rng = np.random.default_rng(0)
+    tenths = SearchSpace({"x": Tenths(a=0, b=1)()})
+    drawn = [tenths.decode(row)["x"] for row in tenths.sample(200, rng)]
+    assert_allclose(drawn, np.round(drawn, 1))
+    draws = SearchSpace({"x": OnlyDraws()()})
+    drawn = [draws.decode(row)["x"] for row in draws.sample(200, rng)]
+    assert 2.0 <= min(drawn) < 2.1
+    assert 2.9 < max(drawn) <= 3.0
+
+
+def test_quantiles_that_fail_in_the_tails():
+    space = SearchSpace({"x": stats.norminvgauss(1.25, 0.5, loc=10)})
+    corners = space.from_unit(np.array([[0.0], [1.0]]))
+    assert all(np.isfinite(space.decode(row)["x"]) for row in corners)
+
+
+def test_spaces_of_functions_can_be_pickled():
+    choices = {"f": [np.dot, len, test_spaces_of_functions_can_be_pickled, stats.norm]}
+    space = pickle.loads(pickle.dumps(SearchSpace(choices)))
+    for params in space:
+        assert space.decode(space.encode(params)) == params

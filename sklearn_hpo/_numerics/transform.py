@@ -201,7 +201,9 @@ def normalise_noisy(losses: Array, variances: Array) -> tuple[Array, Array]:
     if not (len(losses) and variances.any()):
         return normalise(losses), variances
     scale = Gaussianised(losses)
-    return scale.y, variances * scale.slopes(losses) ** 2
+    # the square of a huge score overflows: its variance is unknown, not infinite
+    known = np.where(np.isfinite(variances), variances, 0.0)
+    return scale.y, known * scale.slopes(losses) ** 2
 
 
 def _likely_power(y: Array) -> float:

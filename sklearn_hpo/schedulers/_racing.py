@@ -123,10 +123,11 @@ class Racing(Scheduler):
 def _spread(complete: NDArray[np.float64]) -> float:
     """Return the pooled variance of the fold-wise differences to the incumbent."""
     incumbent = _incumbent(complete)
-    if len(complete) == 1:
-        return float(incumbent.var(ddof=1))
-    # the incumbent's own row of zeros tells nothing
-    squares = (complete - incumbent).var(axis=1, ddof=1).sum()
+    with np.errstate(over="ignore"):  # squares of huge scores
+        if len(complete) == 1:
+            return float(incumbent.var(ddof=1))
+        # the incumbent's own row of zeros tells nothing
+        squares = (complete - incumbent).var(axis=1, ddof=1).sum()
     return float(squares / (len(complete) - 1))
 
 

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy.stats import rv_continuous, rv_discrete
 
 from sklearn_hpo.space._blocks import PermutationBlock, SequenceBlock, SubsetBlock
 from sklearn_hpo.space._given import check_list, describe_distribution, is_distribution
@@ -136,9 +138,20 @@ def _warp_of_distribution(dist: Any) -> tuple[Hashable, Warp]:
     discrete = hasattr(dist, "pmf")
     needed = ("cdf", "ppf", "support") if discrete else ("cdf", "ppf")
     found = None
-    if all(hasattr(dist, m) for m in needed) and np.ndim(dist.cdf(0.0)) == 0:
-        found = _discrete_warp(dist) if discrete else _continuous_warp(dist)
+    if all(hasattr(dist, m) for m in needed) and not _draws_otherwise(dist):
+        with suppress(RecursionError):  # scipy's cdf, if nothing but _rvs is defined
+            if np.ndim(dist.cdf(0.0)) == 0:
+                found = _discrete_warp(dist) if discrete else _continuous_warp(dist)
     return found or _empirical_warp(dist)
+
+
+def _draws_otherwise(dist: Any) -> bool:
+    """Whether a distribution of scipy has been given an `rvs` of its own."""
+    general = getattr(dist, "dist", dist)
+    rvs = [type(d).rvs for d in (dist, general) if hasattr(type(d), "rvs")]
+    return isinstance(general, rv_continuous | rv_discrete) and not all(
+        f.__module__.startswith(("scipy.", "sklearn_hpo.")) for f in rvs
+    )
 
 
 def _continuous_warp(dist: Any) -> tuple[Hashable, Warp]:
@@ -152,6 +165,12 @@ def _discrete_warp(dist: Any) -> tuple[Hashable, Warp] | None:
     """Tabulate the probabilities; None if they reach too far for that."""
     low, high = map(float, dist.support())
     _check_finite(np.array([dist.cdf(max(low, -MAX_MEDIAN))]))
+    inner = getattr(dist, "dist", dist)
+    if hasattr(inner, "xk"):  # of rv_discrete(values=...), which may be far apart
+        levels = np.asarray(inner.xk, dtype=float)
+        whole = np.append(np.diff(levels) > 0, True)  # a value may stand there twice
+        levels = levels + (low - levels[0])
+        return _table(levels[whole], np.cumsum(inner.pk)[whole])
     n = high - low + 1
     if MAX_LEVELS < n < MAX_EVEN and low.is_integer():
         quantiles = np.asarray(dist.ppf(GRID[1:]), dtype=float)

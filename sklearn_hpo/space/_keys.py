@@ -57,4 +57,5 @@ def value_key(value: Any) -> Hashable:
         hash(value)
     except TypeError:
         return _ById(value)
-    return kind, value
+    # the name, as types such as those of functions can't be pickled
+    return f"{kind.__module__}.{kind.__qualname__}", value

@@ -4,6 +4,7 @@ import math
 import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,7 +156,7 @@ class Quantiles(Warp):
         self.spread = float(quantiles[24] - quantiles[8])
         self.form = "ppf"
         if not math.isfinite(self.high - self.low):
-            self.clip = (TAIL, 1 - TAIL)
+            self.clip = _reach(dist)
         elif self._is_line(quantiles):
             self.form = "linear"
         elif self.low > 0 and self._is_line(np.log(quantiles)):
@@ -195,6 +196,15 @@ class Quantiles(Warp):
         return u
 
 
+def _reach(dist: Any) -> tuple[float, float]:
+    """Return the lowest and highest probability that have finite quantiles."""
+    for tail in (TAIL, 1e-8, 1e-6, 1e-4):
+        with suppress(ValueError, ArithmeticError, RuntimeError):
+            if np.isfinite([dist.ppf(tail), dist.ppf(1 - tail)]).all():
+                return tail, 1 - tail
+    return float(GRID[1]), float(GRID[-2])
+
+
 class Counts(Warp):
     """Whole numbers from `low` to `high`, too many for a table."""
 
@@ -202,9 +212,11 @@ class Counts(Warp):
 
     def __init__(self, dist: Any, low: int, high: int) -> None:
         self.dist = dist
-        self.values = range(low, high + 1)
-        self.n_values = float(len(self.values))
         self.clip = (TAIL, 1 - TAIL)
+        # the tails beyond are never decoded, so they must not be listed
+        first, last = map(self.decode, self.clip)
+        self.values = range(max(low, first), min(high, last) + 1)
+        self.n_values = float(len(self.values))
 
     def snap(self, u: Array) -> Array:
         """Move coordinates to the centres of their cells."""
