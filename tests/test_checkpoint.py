@@ -133,8 +133,8 @@ def test_an_interrupted_search_ends_as_if_it_had_not_been(name, stop_at, path):
     resumed = make(name, checkpoint=path).fit(X, Y)
     same(resumed, whole)
     # models of three folds that had waited are trained again, from their first rung
-    again = 6 if name in ("halving", "hyperband") else 0
-    assert n_whole <= len(FITS) <= n_whole + again
+    n_lost = 6 if name in ("halving", "hyperband") else 0
+    assert n_whole <= len(FITS) <= n_whole + n_lost
     # a search that has ended is only read
     FITS.clear()
     again = make(name, checkpoint=path).fit(X, Y)
