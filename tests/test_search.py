@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -186,6 +186,17 @@ def test_points_are_of_their_branch(given, meant):
     point = {"x": given, "y": 2}
     (found,) = complete_points([point], SearchSpace(branches), Probe(), 0)
     assert repr(found) == repr({"x": meant, "y": 2})
+
+
+class NeverFits(Probe):
+    def fit(self, X, y):
+        raise RuntimeError("never")
+
+
+@pytest.mark.parametrize("cls", [BayesSearchCV, GridSearchCV])
+def test_failed_fits_of_repeated_candidates_are_counted_as_in_a_grid(cls):
+    with pytest.raises(ValueError, match="All the 9 fits failed"):
+        cls(NeverFits(), {"x": [0.5, 0.5, 0.7]}, cv=3).fit(X, Y)
 
 
 def test_points_may_hold_sequences_of_sequences():

@@ -303,9 +303,11 @@ class SearchCV(BaseSearchCV):
     def _close(self, study, problem):
         """Turn the study into scikit-learn's attributes."""
         evaluations = study.listed
-        # a rung of more folds repeats the results of the one before
-        distinct = {id(result): result for e in evaluations for result in e.results}
-        close_scores(list(distinct.values()), self.scoring, self.error_score)
+        # a rung of more folds repeats the results of the one before, which count once
+        first = {}
+        pairs = [(e, result) for e in evaluations for result in e.results]
+        own = [result for e, result in pairs if first.setdefault(id(result), e) is e]
+        close_scores(own, self.scoring, self.error_score)
         results = [result for e in evaluations for result in self._of_all_folds(e)]
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         self.n_trials_ = len({e.trial.number for e in evaluations})
