@@ -132,7 +132,10 @@ def _evaluate(job: Job, problem: Problem) -> Report:
 
 
 def _climb(job: Job, problem: Problem, train: Any, test: Any) -> Any:
-    """Train the model of the earlier rungs anew, if there were any, in their steps."""
+    """Train the model of the earlier rungs anew, if there were any.
+
+    In the same steps: to many estimators two short trainings are not one long one.
+    """
     model = None
     quiet = replace(problem, verbose=0)
     for budget in job.earlier:

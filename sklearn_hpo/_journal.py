@@ -280,10 +280,10 @@ def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
         try:
             line = json.loads(piece)
         except ValueError as error:
-            if 1 < number == len(pieces) - 1:
-                break
             if number == 1:
                 raise _no_checkpoint(path) from error
+            if number == len(pieces) - 1:
+                break
             raise ValueError(
                 f"Line {number} of the checkpoint {path} is damaged ({error}); restore "
                 "the file, or choose another one."

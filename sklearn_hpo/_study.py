@@ -261,8 +261,10 @@ class Study:
             self._stopped = True
             return self._schedule()
         before.status = "promoted"
-        evaluation = Evaluation(before.trial, work.stage, before.budget)
-        evaluation.earlier = (*before.earlier, before.budget)
+        earlier = (*before.earlier, before.budget)
+        evaluation = Evaluation(
+            before.trial, work.stage, before.budget, earlier=earlier
+        )
         if self.by_fold:
             evaluation.reports = dict(before.reports)
             evaluation.n_folds = before.n_folds
@@ -281,8 +283,15 @@ class Study:
                 events = self.fold_events(number, fold, evaluation.stage)
             note = self.notes and self.notes / f"note-{number}-{fold}"
             params = evaluation.trial.params
-            job = Job(number, fold, params, budget, note=note, events=events)
-            job = replace(job, earlier=evaluation.earlier)
+            job = Job(
+                number,
+                fold,
+                params,
+                budget,
+                earlier=evaluation.earlier,
+                note=note,
+                events=events,
+            )
             self._jobs.append(self.models.lend(job) if self.models else job)
         evaluation.n_folds = due
         paid = evaluation.budget if self.by_fold or self.models else 0.0

@@ -188,17 +188,6 @@ def test_points_are_of_their_branch(given, meant):
     assert repr(found) == repr({"x": meant, "y": 2})
 
 
-class NeverFits(Probe):
-    def fit(self, X, y):
-        raise RuntimeError("never")
-
-
-@pytest.mark.parametrize("cls", [BayesSearchCV, GridSearchCV])
-def test_failed_fits_of_repeated_candidates_are_counted_as_in_a_grid(cls):
-    with pytest.raises(ValueError, match="All the 9 fits failed"):
-        cls(NeverFits(), {"x": [0.5, 0.5, 0.7]}, cv=3).fit(X, Y)
-
-
 def test_points_may_hold_sequences_of_sequences():
     space = SearchSpace({"x": sequence(sequence(uniform(0, 1), 1, 2), 1, 2)})
     (found,) = complete_points([{"x": [[0.5], (0.25, 1)]}], space, Probe(), 0)
@@ -215,6 +204,17 @@ def test_scores_may_be_any_number(number, tmp_path):
     expected = [round(100 * params["x"]) for params in fitted.cv_results_["params"]]
     for name in ("mean_test_score", "mean_train_score"):
         assert_array_equal(fitted.cv_results_[name], expected)
+
+
+class NeverFits(Probe):
+    def fit(self, X, y):
+        raise RuntimeError("never")
+
+
+@pytest.mark.parametrize("cls", [BayesSearchCV, GridSearchCV])
+def test_failed_fits_of_repeated_candidates_are_counted_as_in_a_grid(cls):
+    with pytest.raises(ValueError, match="All the 9 fits failed"):
+        cls(NeverFits(), {"x": [0.5, 0.5, 0.7]}, cv=3).fit(X, Y)
 
 
 def test_points_to_evaluate_come_first():

@@ -284,5 +284,5 @@ def test_no_prediction_without_a_model():
     with pytest.raises(NotFittedError):
         search().predict_score({"x0": 1})
     fitted = search(surrogate="random", n_iter=2).fit(X, Y)
-    with pytest.raises(NotImplementedError, match=r"no model .* Gaussian process"):
+    with pytest.raises(NotImplementedError, match="RandomOptimizer has no model"):
         fitted.predict_score(fitted.best_params_)

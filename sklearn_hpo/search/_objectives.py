@@ -252,7 +252,7 @@ def values(results, objectives):
 
 def _value(result, name):
     scores = result["test_scores"]
-    return float(scores[name] if name in scores else -result[TIMES[name]])
+    return scores[name] if name in scores else -result[TIMES[name]]
 
 
 def front(table):

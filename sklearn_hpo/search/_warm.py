@@ -164,10 +164,11 @@ def earlier_results(source, metrics, space):
     listed = _has(table, "params")
     if column is None or not listed:
         scores = [c for c in table if str(c).startswith("mean_test_")] if listed else []
+        found = f" with the scores {scores}" if scores else ""
         raise ValueError(
             "warm_start_from should be a fitted search, or a table like cv_results_, "
             f"with the columns 'params' and {' or '.join(map(repr, names))}; "
-            f"got {type(source).__name__}{f' with the scores {scores}' * any(scores)}."
+            f"got {type(source).__name__}{found}."
         )
     params, scores = list(table["params"]), list(map(float, table[column]))
     amounts = list(table["n_resources"]) if _has(table, "n_resources") else None
