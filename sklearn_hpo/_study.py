@@ -117,6 +117,11 @@ class Study:
     _of_earlier_runs: list[Report] = field(default_factory=list, init=False)
     _covered: tuple[int, float] = field(default=(0, 0.0), init=False)
     _durations: list[float] = field(default_factory=list, init=False)
+    _best: Evaluation | None = field(default=None, init=False)
+    # the cost of all that is settled
+    _spent: float = field(default=0.0, init=False)
+    # after each evaluation that has been told, the best score so far
+    _records: list[float] = field(default_factory=list, init=False)
     _closed: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
 
@@ -153,11 +158,7 @@ class Study:
     @property
     def best(self) -> Evaluation | None:
         """The first trial with the highest score at the full budget so far."""
-        return max(
-            (e for e in self.settled if e.status == "complete"),
-            key=lambda e: (e.score, -e.trial.number),
-            default=None,
-        )
+        return self._best
 
     def run(self, executor: SequentialExecutor | ParallelExecutor) -> None:
         """Run to the end; what cuts it short leaves it with what is done.
@@ -317,6 +318,11 @@ class Study:
 
     def _tell(self, evaluations: list[Evaluation]) -> None:
         self._told.extend(evaluations)
+        record = self._records[-1] if self._records else -math.inf
+        for evaluation in evaluations:
+            if evaluation.status == "complete":
+                record = max(record, evaluation.score)
+            self._records.append(record)
         self._candidates.tell(evaluations)
 
     def _close(self) -> None:
@@ -347,7 +353,7 @@ class Study:
         if n > 1.1 * self._covered[0]:  # so that few more cost nothing
             self._covered = n, covered(self._of_earlier_runs)
         spent = now - self._began + self._covered[1]
-        pace = spent / sum(e.gain for e in self.settled)
+        pace = spent / self._spent
         return now + share * pace + self._refit_seconds() <= self.rules.deadline
 
     def _refit_seconds(self) -> float:
@@ -361,10 +367,8 @@ class Study:
         patience = self.rules.n_iter_no_change
         if patience is None or len(self._told) <= patience:
             return False
-        scores = np.array([evaluation.score for evaluation in self._told])
-        scores[[e.status != "complete" for e in self._told]] = -np.inf
-        before, after = scores[:-patience].max(), scores[-patience:].max()
-        return bool(after <= before + self.rules.tol) and before > -np.inf
+        before, now = self._records[-1 - patience], self._records[-1]
+        return now <= before + self.rules.tol and before > -math.inf
 
     def _receive(self, report: Report) -> None:
         evaluation = self.trials[report.trial]
@@ -392,9 +396,16 @@ class Study:
         if not math.isfinite(evaluation.score):
             evaluation.status = "failed"
         self.settled.append(evaluation)
+        self._spent += evaluation.gain
+        if evaluation.status == "complete":
+            self._best = max(self._best or evaluation, evaluation, key=_rank)
         insort(self._durations, evaluation.seconds)
         retired = self.scheduler.retired()
         if self.models is not None:
             self.models.drop(retired)
         if self.announce:
             self.announce(self, evaluation)
+
+
+def _rank(evaluation: Evaluation) -> tuple[float, int]:
+    return evaluation.score, -evaluation.trial.number

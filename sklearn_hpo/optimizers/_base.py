@@ -124,16 +124,16 @@ class Optimizer(ABC):
             How uncertain each loss is, beside the noise of all: 0, or None for all of
             them, if it was measured whole.
         """
-        self.rows = np.vstack([self.rows, rows])
+        self.rows = _extended(self.rows, rows)
         self._distinct.update(row.tobytes() for row in rows)
-        self.losses = np.concatenate([self.losses, losses])
-        self.budgets = np.concatenate([self.budgets, budgets])
+        self.losses = _extended(self.losses, losses)
+        self.budgets = _extended(self.budgets, budgets)
         if seconds is None:
             seconds = np.full(len(losses), np.nan)
-        self.seconds = np.concatenate([self.seconds, seconds])
+        self.seconds = _extended(self.seconds, seconds)
         if variances is None:
             variances = np.zeros(len(losses))
-        self.variances = np.concatenate([self.variances, variances])
+        self.variances = _extended(self.variances, variances)
 
     def source(self, n_pending: int) -> str:
         """Return what makes the next proposal.
@@ -164,3 +164,17 @@ class Optimizer(ABC):
             Seeded with the seed of the study and the number of the proposal.
         """
         return np.random.default_rng([self.seed, self.n_proposed + n_pending])
+
+
+def _extended(array: NDArray[np.float64], new: Rows) -> NDArray[np.float64]:
+    """Append to an array that nobody else appends to, in the room behind it if any.
+
+    So the cost of what is told does not grow with what has been told before.
+    """
+    n, total = len(array), len(array) + len(new)
+    room = array.base
+    if not isinstance(room, np.ndarray) or len(room) < total:
+        room = np.empty((2 * total, *array.shape[1:]))
+        room[:n] = array
+    room[n:total] = new
+    return room[:total]

@@ -1,10 +1,13 @@
 """Successive halving, Hyperband and ASHA: little budget for many, all of it for few."""
 
 import math
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
 
 from sklearn_hpo.schedulers._base import Continue, New, Scheduler, Stage
+
+_Rank = tuple[float, int]  # the best first, then the older trial
 
 # Trials beyond the best share that go on, as scores of a rung are noisy.
 MARGIN = 2
@@ -136,6 +139,51 @@ def hyperband_plan(
     return tuple(stages)
 
 
+class _Scores:
+    """The scores of a rung, kept in order: to take one costs no look at the others.
+
+    `open` are the trials, best first, that neither failed nor went on nor were given up.
+    """
+
+    def __init__(self) -> None:
+        self._ranked: list[_Rank] = []
+        self._waiting: list[_Rank] = []
+        self._failed: list[int] = []
+        self.open: list[_Rank] = []
+
+    def __len__(self) -> int:
+        return len(self._ranked)
+
+    def add(self, trial: int, score: float) -> None:
+        """Take the score of a trial that has none."""
+        rank = -_finite(score), trial
+        insort(self._ranked, rank)
+        if math.isnan(score):
+            self._failed.append(trial)
+        else:
+            insort(self._waiting, rank)
+            insort(self.open, rank)
+
+    def promote(self, n_kept: int) -> int | None:
+        """Take the best trial that has not gone on, if it is among the `n_kept` best."""
+        if not self._waiting or not self._is_among(self._waiting[0], n_kept):
+            return None
+        rank = self._waiting.pop(0)
+        if self.open and self.open[0] == rank:  # else it has been given up too early
+            self.open.pop(0)
+        return rank[1]
+
+    def give_up(self, n_kept: int) -> list[int]:
+        """Name, once, the failures and those whom `n_kept` others have beaten."""
+        gone, self._failed = self._failed, []
+        while self.open and not self._is_among(self.open[-1], n_kept):
+            gone.append(self.open.pop()[1])
+        return gone
+
+    def _is_among(self, rank: _Rank, n_best: int) -> bool:
+        return bisect_left(self._ranked, rank) < n_best
+
+
 class _Bracket:
     """One competition of successive halving.
 
@@ -150,7 +198,7 @@ class _Bracket:
         self.rung = 0
         self.size = stages[0][1].n_trials
         self.n_started = 0
-        self.scores: dict[int, float] = {}
+        self.scores = _Scores()
         self.due: deque[int] = deque()
         self.retired: list[int] = []
 
@@ -174,11 +222,12 @@ class _Bracket:
 
     def report(self, trial: int, score: float) -> None:
         """Take a score of the current rung."""
-        self.scores[trial] = score
+        self.scores.add(trial, score)
         if len(self.scores) == self.size:
             self._promote()
         else:
-            self._retire(self._n_promoted(self.stages[self.rung][1].n_trials))
+            n_kept = self._n_promoted(self.stages[self.rung][1].n_trials)
+            self.retired += self.scores.give_up(n_kept)
 
     def close(self, n_started: int) -> None:
         """Let those that have started be all."""
@@ -207,25 +256,14 @@ class _Bracket:
         # a rung that was cut short keeps the planned share
         return above if size == here else math.ceil(size * above / here)
 
-    def _ranked(self) -> list[int]:
-        return sorted(self.scores, key=lambda t: (-_finite(self.scores[t]), t))
-
-    def _retire(self, n_kept: int) -> None:
-        """Give up those whom at least `n_kept` others have beaten, and failures."""
-        for place, trial in enumerate(self._ranked()):
-            failed = math.isnan(self.scores[trial])
-            if (place >= n_kept or failed) and trial not in self.retired:
-                self.retired.append(trial)
-
     def _promote(self) -> None:
-        n_kept = self._n_promoted(self.size)
-        self._retire(n_kept)
-        kept = [t for t in self._ranked()[:n_kept] if not math.isnan(self.scores[t])]
+        self.retired += self.scores.give_up(self._n_promoted(self.size))
+        kept = self.scores.open
         if self.rung + 1 < len(self.stages):
             self.rung += 1
         self.size = len(kept)
-        self.scores = {}
-        self.due.extend(kept)
+        self.scores = _Scores()
+        self.due.extend(trial for _, trial in kept)
 
 
 class Halving(Scheduler):
@@ -329,13 +367,12 @@ class ASHA(Scheduler):
         self.n_trials = n_trials
         self.budgets = tuple(budgets)
         self.factor = factor
-        self._rungs: list[dict[int, float]] = [{} for _ in budgets]
-        self._promoted: list[set[int]] = [set() for _ in budgets]
+        self._rungs = [_Scores() for _ in budgets]
+        self._scores: dict[int, float] = {}
         self._n_started = 0
         self._running: set[int] = set()
         self._closed = False
         self._retired: list[int] = []
-        self._given_up: set[int] = set()
 
     @property
     def plan(self) -> tuple[Stage, ...]:
@@ -347,7 +384,6 @@ class ASHA(Scheduler):
         for rung in range(len(self._rungs) - 2, -1, -1):
             trial = self._promotable(rung)
             if trial is not None:
-                self._promoted[rung].add(trial)
                 self._running.add(trial)
                 return Continue(trial, self.budgets[rung + 1], rung + 1)
         if known is None or self._all_started:
@@ -359,7 +395,8 @@ class ASHA(Scheduler):
     def report(self, trial: int, budget: float, score: float) -> bool:
         """Take the score of a trial on its rung."""
         rung = self.budgets.index(budget)
-        self._rungs[rung][trial] = score
+        self._rungs[rung].add(trial, score)
+        self._scores[trial] = score
         self._running.discard(trial)
         self._give_up()
         return True
@@ -386,36 +423,27 @@ class ASHA(Scheduler):
 
     def estimate(self, trial: int) -> float:
         """Return the score of a trial on its highest rung."""
-        return next(r[trial] for r in reversed(self._rungs) if trial in r)
+        return self._scores[trial]
 
     @property
     def _all_started(self) -> bool:
         return self._closed or self._n_started == self.n_trials
 
-    def _best(self, rung: int, size: int) -> list[int]:
-        """Return the best of a rung that holds `size` trials, in order."""
-        scores = self._rungs[rung]
-        ranked = sorted(scores, key=lambda t: (-_finite(scores[t]), t))
-        n_kept = math.floor(size / self.factor + 1e-9)
-        return [t for t in ranked[:n_kept] if not math.isnan(scores[t])]
+    def _n_kept(self, size: int) -> int:
+        """Return how many of `size` trials of a rung go on."""
+        return math.floor(size / self.factor + 1e-9)
 
     def _promotable(self, rung: int) -> int | None:
-        for trial in self._best(rung, len(self._rungs[rung])):
-            if trial not in self._promoted[rung]:
-                return trial
-        return None
+        scores = self._rungs[rung]
+        return scores.promote(self._n_kept(len(scores)))
 
     def _give_up(self) -> None:
         """Note the trials that will not go on, whatever the scores to come."""
         over = self._all_started and not self._running
-        for rung, scores in enumerate(self._rungs):
-            is_top = rung + 1 == len(self._rungs)
+        for scores in self._rungs[:-1]:
             size = len(scores) if over else self.n_trials
-            may_go_on = set() if is_top else set(self._best(rung, size))
-            for trial in scores.keys() - may_go_on - self._promoted[rung]:
-                if trial not in self._given_up:
-                    self._given_up.add(trial)
-                    self._retired.append(trial)
+            self._retired += scores.give_up(self._n_kept(size))
+        self._retired += self._rungs[-1].give_up(0)
 
 
 def _finite(score: float) -> float:

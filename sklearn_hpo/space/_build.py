@@ -3,7 +3,8 @@
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import islice
+from operator import gt, lt
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,12 @@ def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
     values = check_list(name, given, where)
     if isinstance(values, range):
         return values, Levels(values)
-    return tuple(map(value_key, values)), _warp_of_list(values)
+    kind = _common_type(values)
+    if kind is not None and _all_differ(values):
+        rises = kind is not str and _is_strict(values)
+        return (kind, tuple(values)), Levels(values, ordered=rises)
+    keys = tuple(map(value_key, values))
+    return keys, _warp_of_list(values, keys)
 
 
 def branch_weights(dicts: list[Mapping[str, Any]]) -> Array:
@@ -113,24 +119,44 @@ def _block_of_structure(
     return (keys, low, high), SubsetBlock(given.items, low, high)
 
 
-def _warp_of_list(values: Iterable[Any]) -> Warp:
+def _common_type(values: list[Any]) -> type | None:
+    """Return the type of all values if it is one that needs no `value_key`."""
+    kinds = set(map(type, values))
+    kind = kinds.pop()
+    if kinds or kind not in (int, float, str):
+        return None
+    return None if kind is float and np.isnan(values).any() else kind
+
+
+def _all_differ(values: list[Any]) -> bool:
+    """Whether no two values of one plain type are equal, without a set of them all."""
+    hashes = np.fromiter(map(hash, values), np.int64, len(values))
+    order = np.argsort(hashes)
+    hashes = hashes[order]
+    alike = np.flatnonzero(hashes[1:] == hashes[:-1])
+    few = [values[i] for i in order[np.union1d(alike, alike + 1)]]
+    return len(set(few)) == len(few)
+
+
+def _warp_of_list(values: list[Any], keys: Iterable[Hashable]) -> Warp:
     """Merge equal entries; each of the given ones is as probable as any other."""
     first: dict[Hashable, Any] = {}
     counts: dict[Hashable, int] = {}
-    for value in values:
-        key = value_key(value)
+    for value, key in zip(values, keys, strict=True):
         first.setdefault(key, value)
         counts[key] = counts.get(key, 0) + 1
     distinct = list(first.values())
     ends = np.cumsum(list(counts.values()))
-    return Levels(distinct, ends / ends[-1], _is_monotonic(distinct))
+    ordered = all(map(is_real, distinct)) and _is_strict(distinct)
+    return Levels(distinct, ends / ends[-1], ordered)
 
 
-def _is_monotonic(values: list[Any]) -> bool:
-    if len(values) < 2 or not all(map(is_real, values)):
-        return False
-    rises = all(a < b for a, b in pairwise(values))
-    return rises or all(a > b for a, b in pairwise(values))
+def _is_strict(values: list[Any]) -> bool:
+    """Whether several numbers rise all along, or fall all along."""
+    rests = [islice(values, 1, None) for _ in range(2)]
+    return len(values) > 1 and (
+        all(map(lt, values, rests[0])) or all(map(gt, values, rests[1]))
+    )
 
 
 def _warp_of_distribution(dist: Any) -> tuple[Hashable, Warp]:
@@ -219,11 +245,12 @@ def _empirical_warp(dist: Any) -> tuple[Hashable, Warp]:
     draws = [unbox(x) for x in _draw(dist, N_DRAWS)]
     identity = tuple(map(value_key, draws))
     if not all(map(is_real, draws)):
-        return identity, _warp_of_list(draws)
+        return identity, _warp_of_list(draws, identity)
     ordered = np.sort(np.array(draws, dtype=float))
     _check_finite(ordered)
     if len(np.unique(ordered)) < N_DRAWS / 2:
-        return identity, _warp_of_list(sorted(draws))
+        draws = sorted(draws)
+        return identity, _warp_of_list(draws, map(value_key, draws))
     if all(isinstance(x, int) for x in draws):
         whole = Empirical(ordered, whole=True)
         return identity, Counts(whole, int(ordered[0]), int(ordered[-1]))

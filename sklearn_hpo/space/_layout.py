@@ -1,6 +1,5 @@
 """Which columns parameters have, and how points become canonical coordinates."""
 
-from collections.abc import Hashable
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -10,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn_hpo.space._blocks import Block
 from sklearn_hpo.space._warps import Array, Levels, Part, Warp
 
-Key: TypeAlias = tuple[str, Hashable]
+Key: TypeAlias = tuple[str, int]
 
 
 def lay_out(
@@ -71,7 +70,8 @@ class Snapper:
         # evenly spaced columns go all at once
         self._even = np.array([j for j, _ in even], dtype=int)
         self._n_cells = np.array([float(len(w.values)) for _, w in even])
-        self._others = [(j, w) for j, w in places if (j, w) not in even]
+        at_once = {id(w) for _, w in even}
+        self._others = [(j, w) for j, w in places if id(w) not in at_once]
         self._blocks = [(j, w) for j, w in places if isinstance(w, Block)]
 
     def snap(self, U: ArrayLike) -> Array:

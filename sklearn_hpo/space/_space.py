@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sklearn_hpo.space._blocks import Block
 from sklearn_hpo.space._build import branch_weights, make_warp
@@ -105,8 +105,11 @@ class SearchSpace:
         dicts = check_dicts(param_distributions)
         self._warps: dict[Key, Warp] = {}
         # The branches: for each name the key of its warp, shared or not.
+        numbers: dict[tuple[str, Hashable], int] = {}
         self._branches = [
-            self._read_branch(choices, f" (dict {i} of the list)" * (len(dicts) > 1))
+            self._read_branch(
+                choices, f" (dict {i} of the list)" * (len(dicts) > 1), numbers
+            )
             for i, choices in enumerate(dicts)
         ]
         ends = np.cumsum(branch_weights(dicts))
@@ -116,10 +119,7 @@ class SearchSpace:
         )
         self.columns = tuple(make_column(part.name, part.warp) for part in parts)
         self.n_columns = len(self.columns)
-        self.active = np.array(
-            [[k is None or k in b.values() for k in owners] for b in self._branches],
-            dtype=bool,
-        )
+        self.active = self._uses(owners)
         conditional = np.array([part.conditional for part in parts], dtype=bool)
         self.conditional = conditional | ~self.active.all(axis=0)
         self.names = tuple(sorted({name for name, _ in self._warps}))
@@ -373,13 +373,31 @@ class SearchSpace:
             return float(sum(1 for _ in self))
         return sum(sizes)
 
-    def _read_branch(self, choices: Mapping[str, Any], where: str) -> dict[str, Key]:
+    def _read_branch(
+        self,
+        choices: Mapping[str, Any],
+        where: str,
+        numbers: dict[tuple[str, Hashable], int],
+    ) -> dict[str, Key]:
+        """Make the warps of a dict; `numbers` tells which of them are alike."""
         branch = {}
         for name in sorted(choices):
             identity, warp = make_warp(name, choices[name], where)
-            branch[name] = (name, identity)
+            number = numbers.setdefault((name, identity), len(numbers))
+            branch[name] = (name, number)
             self._warps.setdefault(branch[name], warp)
         return branch
+
+    def _uses(self, owners: list[Key | None]) -> NDArray[np.bool_]:
+        """Tell which columns each branch uses."""
+        columns: dict[Key | None, list[int]] = {}
+        for j, key in enumerate(owners):
+            columns.setdefault(key, []).append(j)
+        uses = np.zeros((len(self._branches), len(owners)), dtype=bool)
+        for used, branch in zip(uses, self._branches, strict=True):
+            for key in (None, *branch.values()):
+                used[columns.get(key, [])] = True
+        return uses
 
 
 def _same_types(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

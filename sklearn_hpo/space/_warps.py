@@ -3,8 +3,9 @@
 import math
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,9 +101,22 @@ class Levels(Warp):
             if n <= MAX_LEVELS or not ordered:
                 even = self.edges is None
                 self.centres = (np.arange(n) + 0.5) / n if even else self.middles
-        if not isinstance(values, range):
-            self.by_key = {value_key(v): i for i, v in enumerate(values)}
-            self.by_number = {v: i for i, v in enumerate(values) if is_real(v)}
+
+    # larger than the values themselves, and made only if one of them is looked up
+    @cached_property
+    def by_key(self) -> dict[Hashable, int]:
+        """The number of each value."""
+        return {value_key(v): i for i, v in enumerate(self.values)}
+
+    @cached_property
+    def by_number(self) -> dict[Any, int]:
+        """The number of each value that equals numbers of other types."""
+        return {v: i for i, v in enumerate(self.values) if is_real(v)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be made again."""
+        made = "by_key", "by_number"
+        return {k: v for k, v in vars(self).items() if k not in made}
 
     def index(self, u: Array) -> NDArray[np.intp]:
         """Return the numbers of the cells that coordinates lie in."""
