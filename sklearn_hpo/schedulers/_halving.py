@@ -142,7 +142,7 @@ def hyperband_plan(
 class _Scores:
     """The scores of a rung, kept in order: to take one costs no look at the others.
 
-    `open` are the trials, best first, that neither failed nor went on nor were given up.
+    `open` are the trials, best first, that may still go on.
     """
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class _Scores:
             insort(self.open, rank)
 
     def promote(self, n_kept: int) -> int | None:
-        """Take the best trial that has not gone on, if it is among the `n_kept` best."""
+        """Take the best trial that has not gone on, if among the `n_kept` best."""
         if not self._waiting or not self._is_among(self._waiting[0], n_kept):
             return None
         rank = self._waiting.pop(0)

@@ -77,10 +77,10 @@ def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
     values = check_list(name, given, where)
     if isinstance(values, range):
         return values, Levels(values)
-    kind = _common_type(values)
-    if kind is not None and _all_differ(values):
-        rises = kind is not str and _is_strict(values)
-        return (kind, tuple(values)), Levels(values, ordered=rises)
+    plain = _common_type(values)
+    if plain is not None and _all_differ(values):
+        ordered = plain is not str and _is_strict(values)
+        return (plain, tuple(values)), Levels(values, ordered=ordered)
     keys = tuple(map(value_key, values))
     return keys, _warp_of_list(values, keys)
 
@@ -119,7 +119,7 @@ def _block_of_structure(
     return (keys, low, high), SubsetBlock(given.items, low, high)
 
 
-def _common_type(values: list[Any]) -> type | None:
+def _common_type(values: Sequence[Any]) -> type[Any] | None:
     """Return the type of all values if it is one that needs no `value_key`."""
     kinds = set(map(type, values))
     kind = kinds.pop()
@@ -128,7 +128,7 @@ def _common_type(values: list[Any]) -> type | None:
     return None if kind is float and np.isnan(values).any() else kind
 
 
-def _all_differ(values: list[Any]) -> bool:
+def _all_differ(values: Sequence[Any]) -> bool:
     """Whether no two values of one plain type are equal, without a set of them all."""
     hashes = np.fromiter(map(hash, values), np.int64, len(values))
     order = np.argsort(hashes)
@@ -138,7 +138,7 @@ def _all_differ(values: list[Any]) -> bool:
     return len(set(few)) == len(few)
 
 
-def _warp_of_list(values: list[Any], keys: Iterable[Hashable]) -> Warp:
+def _warp_of_list(values: Sequence[Any], keys: Iterable[Hashable]) -> Warp:
     """Merge equal entries; each of the given ones is as probable as any other."""
     first: dict[Hashable, Any] = {}
     counts: dict[Hashable, int] = {}
@@ -151,7 +151,7 @@ def _warp_of_list(values: list[Any], keys: Iterable[Hashable]) -> Warp:
     return Levels(distinct, ends / ends[-1], ordered)
 
 
-def _is_strict(values: list[Any]) -> bool:
+def _is_strict(values: Sequence[Any]) -> bool:
     """Whether several numbers rise all along, or fall all along."""
     rests = [islice(values, 1, None) for _ in range(2)]
     return len(values) > 1 and (
