@@ -37,6 +37,7 @@ from sklearn_hpo._sklearn_compat import (
     format_results,
     get_scorers,
     num_samples,
+    rank_by_level,
     route_fit_params,
     scorer_attribute,
     select_best_index,
@@ -79,6 +80,8 @@ class SearchCV(BaseSearchCV):
 
     # whether the seconds of fits or scores are goals, so must be real
     _goes_by_times = False
+    # whether candidates are evaluated with less than all of the resource
+    _has_rungs = False
 
     @abstractmethod
     def _make_optimizer(self, n_trials):
@@ -152,6 +155,12 @@ class SearchCV(BaseSearchCV):
 
     def _prepare(self, X, y, params):
         """Return the problem, the space and the scheduler, all checked."""
+        if isinstance(self.estimator, type):
+            name = self.estimator.__name__
+            raise TypeError(
+                f"Expected an estimator instance ({name}()), got estimator class "
+                f"instead ({name})."
+            )
         scorers, _ = get_scorers(self)
         space = SearchSpace(self.param_distributions)
         check_names(space, self.estimator)
@@ -203,7 +212,9 @@ class SearchCV(BaseSearchCV):
             )
         if len(splits) != n_splits:
             raise ValueError(split_mismatch(n_splits, len(splits)))
-        return splits
+        # they may be lists, ranges, masks or slices
+        numbers_of = np.arange(num_samples(X))
+        return [(numbers_of[train], numbers_of[test]) for train, test in splits]
 
     def _run(self, problem, space, scheduler, events, began):
         """Run the study on the joblib backend that is active."""
@@ -318,27 +329,34 @@ class SearchCV(BaseSearchCV):
                 RuntimeWarning,
                 stacklevel=4,
             )
+        cut = {
+            i: len(evaluation.results)
+            for i, evaluation in enumerate(evaluations)
+            if len(evaluation.results) < self.n_splits_
+        }
         self.cv_results_ = format_results(
             self,
             [self._listed_params(e, problem.resource) for e in evaluations],
             self.n_splits_,
             results,
-            partial=any(len(e.results) < self.n_splits_ for e in evaluations),
+            cut=cut,
             more=self._more_results(study, evaluations, problem.resource),
         )
-        if len(study.scheduler.plan) > 1:
-            cut = {
-                i: len(evaluation.results)
-                for i, evaluation in enumerate(evaluations)
-                if len(evaluation.results) < self.n_splits_
-            }
+        if self._has_rungs:
             average_over_folds_run(self.cv_results_, self.n_splits_, cut)
+            rank_by_level(self.cv_results_, self.cv_results_["iter"])
         metric = self.refit if isinstance(self.refit, str) else None
         self.scorer_ = scorer_attribute(problem.scorer)
         self.space_ = study.space
         self._optimizer = study.optimizer
         self.history_ = {
-            **history(study, problem.resource, metric, self.return_train_score),
+            **history(
+                study,
+                problem.resource,
+                metric,
+                with_train_score=self.return_train_score,
+                with_rungs=self._has_rungs,
+            ),
             **self._more_history(study),
         }
         # what the user's `refit` gets wrong must not cost what is above
@@ -380,6 +398,38 @@ class SearchCV(BaseSearchCV):
     def _best_params(self, best, resource):
         """Return the parameters of the refit."""
         return self.cv_results_["params"][self.best_index_]
+
+    def score(self, X, y=None, **params):
+        """Return the score on such data, as scikit-learn's searches do.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            The target; None for unsupervised learning.
+        **params : dict of str to object
+            Passed to the scorer, if metadata routing is enabled.
+
+        Returns
+        -------
+        float
+            The score named by `refit`, or the only one.
+
+        Raises
+        ------
+        ValueError
+            If there are several, of which `refit` names none: where it is a callable,
+            or "knee".
+        """
+        if getattr(self, "multimetric_", False) and (
+            callable(self.refit) or self.refit == "knee"
+        ):
+            raise ValueError(
+                f"refit={self.refit!r} does not say which of the scores is meant: use "
+                "one of scorer_, or give scoring to cross_val_score and the like."
+            )
+        return super().score(X, y, **params)
 
     def predict_score(self, params):
         """Return what the search expects candidates to score.
