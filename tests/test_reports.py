@@ -1,17 +1,23 @@
 """What a search reports: warnings, ranks, columns, messages."""
 
+import numbers
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
+from sklearn_hpo._sklearn_compat import Interval
 
 X, Y = load_iris(return_X_y=True)
 SPACE = {"min_samples_leaf": list(range(1, 30))}
@@ -177,3 +183,124 @@ def test_slices_score_as_their_rows():
         search.cv_results_["mean_test_score"], grid.cv_results_["mean_test_score"]
     )
     assert cross_val_score(TREE, X, Y, cv=rows)[0] == search.best_score_
+
+
+# a valid value of each parameter that takes numbers
+VALUES = {
+    "n_iter": 9,
+    "n_initial_points": 3,
+    "n_iter_no_change": 3,
+    "tol": 0.5,
+    "population_size": 5,
+    "crossover": 0.5,
+    "mutation": 1,
+    "max_time": 100,
+    "max_concurrent": 2,
+    "fit_timeout": 50,
+    "fit_memory": 2**30,
+    "min_resources": 2,
+    "max_resources": 9,
+    "factor": 2,
+    "n_candidates": 6,
+    "n_brackets": 2,
+    "n_jobs": 1,
+    "verbose": 0,
+    "random_state": 3,
+    "error_score": 0,
+    "refit": True,
+}
+KINDS = [BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV]
+
+
+def numeric_parameters(kind):
+    for name, allowed in kind._parameter_constraints.items():
+        intervals = [a for a in allowed if isinstance(a, Interval)]
+        if intervals or name in VALUES:
+            whole = any(a.type is numbers.Integral for a in intervals)
+            # of a resource, 2.0 is no whole number
+            whole |= name in ("min_resources", "max_resources")
+            yield name, whole or name in ("n_jobs", "verbose", "random_state", "refit")
+
+
+def numpy_spellings(value, whole):
+    if isinstance(value, bool):
+        return [np.bool_(value)]
+    kinds = [np.int64, np.uint8] if value == int(value) else []
+    kinds += [] if whole else [np.float32, np.longdouble]
+    return [kind(value) for kind in kinds if value < 2**7 or kind is np.int64]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_numeric_parameter_has_a_value_here(kind):
+    assert {name for name, _ in numeric_parameters(kind)} <= set(VALUES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "name", "whole"),
+    [(kind, *pair) for kind in KINDS for pair in numeric_parameters(kind)],
+)
+def test_numpy_numbers_do_what_python_numbers_do(kind, name, whole):
+    how = {"n_iter": 9} if kind is not HyperbandSearchCV else {"n_candidates": 6}
+    if name.endswith("resources"):
+        how |= {"resource": "max_leaf_nodes", "min_resources": 2, "max_resources": 9}
+    if name.startswith("fit_"):
+        how["n_jobs"] = 2
+    space = {"max_depth": list(range(1, 30))}
+    value = VALUES[name]
+    found = []
+    for given in (value, *numpy_spellings(value, whole)):
+        search = kind(TREE, space, **{"random_state": 0, "cv": 3, **how, name: given})
+        search.fit(X, Y)
+        assert getattr(search, name) is given
+        found.append((search.cv_results_["params"], search.best_index_))
+        scores = search.cv_results_["mean_test_score"].tolist()
+        found[-1] += (scores, str(getattr(search, "plan_", None)))
+    assert all(other == found[0] for other in found[1:])
+
+
+@pytest.mark.parametrize("name", ["n_iter", "n_initial_points"])
+def test_a_numpy_number_of_candidates(name):
+    values = {"n_iter": 6, name: np.int64(5)}
+    search = BayesSearchCV(TREE, SPACE, **values, random_state=np.uint8(0)).fit(X, Y)
+    assert len(search.cv_results_["params"]) == values["n_iter"]
+
+
+def test_a_plan_takes_numpy_numbers():
+    values = {"factor": 2, "min_resources": 1, "n_candidates": 12}
+    plain = HyperbandSearchCV(TREE, SPACE, **values).plan(X, Y)
+    values = {name: np.uint8(value) for name, value in values.items()}
+    assert HyperbandSearchCV(TREE, SPACE, **values).plan(X, Y) == plain
+
+
+class Passes(SGDClassifier):
+    """Remembers the classes that each pass was given."""
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        self.given_ = [*getattr(self, "given_", []), classes]
+        return super().partial_fit(X, y, classes, sample_weight)
+
+
+@pytest.mark.parametrize("step", ["", "passes__"])
+def test_classes_given_to_fit(step):
+    estimator = Passes(random_state=0)
+    if step:
+        estimator = make_pipeline(StandardScaler(), estimator)
+    search = HyperbandSearchCV(
+        estimator,
+        {f"{step}alpha": [1e-5, 1e-4, 1e-3, 1e-2]},
+        resource="partial_fit",
+        max_resources=4,
+        min_resources=1,
+        factor=2,
+        random_state=0,
+    )
+    plain = clone(search).fit(X, Y)
+    scores = plain.cv_results_["mean_test_score"]
+    search.fit(X, Y, **{f"{step}classes": [0, 1, 2]})
+    assert_array_equal(search.cv_results_["mean_test_score"], scores)
+    # one that the data do not have
+    search.fit(X, Y, **{f"{step}classes": [0, 1, 2, 3]})
+    best = search.best_estimator_[-1] if step else search.best_estimator_
+    assert_array_equal(best.classes_, [0, 1, 2, 3])
+    assert best.given_ == [[0, 1, 2, 3], None, None, None]

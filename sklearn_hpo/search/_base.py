@@ -134,7 +134,7 @@ class SearchCV(BaseSearchCV):
             If Ctrl-C or SIGTERM comes twice, or before any candidate is complete.
         """
         began = time.monotonic()
-        with sigterm_raises():
+        with sigterm_raises(), python_numbers(self):
             problem, space, scheduler = self._prepare(X, y, params)
             self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
@@ -504,6 +504,28 @@ class SearchCV(BaseSearchCV):
             self.refit_time_ = time.time() - began
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+@contextmanager
+def python_numbers(search):
+    """Let parameters that are NumPy scalars be Python's within the block.
+
+    NumPy's integers overflow, have no negative powers and no ``bit_length``.
+    """
+    given = {
+        name: value
+        for name, value in search.get_params(deep=False).items()
+        if isinstance(value, np.generic)
+    }
+    try:
+        for name, value in given.items():
+            # `item` leaves a long double as it is
+            is_float = isinstance(value, np.floating)
+            setattr(search, name, float(value) if is_float else value.item())
+        yield
+    finally:
+        for name, value in given.items():
+            setattr(search, name, value)
 
 
 def _write(line):

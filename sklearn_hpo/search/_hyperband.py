@@ -28,7 +28,7 @@ from sklearn_hpo.schedulers import (
     hyperband_plan,
     ladder,
 )
-from sklearn_hpo.search._base import SearchCV
+from sklearn_hpo.search._base import SearchCV, python_numbers
 
 # What learns from the losses, by its name.
 _SURROGATES = {"tpe": TPEOptimizer, "gp": BayesianOptimizer}
@@ -411,7 +411,8 @@ class HyperbandSearchCV(SearchCV):
         >>> plan["n_candidates"], plan["n_resources"]
         ([4, 4, 4], [11, 33, 100])
         """
-        problem, _, scheduler = self._prepare(X, y, params)
+        with python_numbers(self):
+            problem, _, scheduler = self._prepare(X, y, params)
         return self._describe(scheduler.plan, problem.resource)
 
     def _describe(self, stages, resource):
