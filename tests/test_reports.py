@@ -304,3 +304,25 @@ def test_classes_given_to_fit(step):
     best = search.best_estimator_[-1] if step else search.best_estimator_
     assert_array_equal(best.classes_, [0, 1, 2, 3])
     assert best.given_ == [[0, 1, 2, 3], None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "known"),
+    [
+        (BayesSearchCV, {"n_iter": 5}, True),
+        (BayesSearchCV, {"n_iter": 5, "surrogate": "tpe"}, False),
+        (BayesSearchCV, {"n_iter": 5, "surrogate": "random"}, False),
+        (EvolutionarySearchCV, {"n_iter": 5, "surrogate": None}, False),
+        (HyperbandSearchCV, {"n_candidates": 5, "optimizer": "random"}, False),
+        (HyperbandSearchCV, {"n_candidates": 9, "optimizer": "gp"}, True),
+    ],
+)
+def test_scores_are_predicted_where_a_model_does(kind, how, known):
+    search = kind(TREE, SPACE, random_state=0, **how)
+    assert not hasattr(search, "predict_score")
+    search.fit(X, Y)
+    assert hasattr(search, "predict_score") == known
+    if known:
+        mean, std = search.predict_score(search.best_params_)
+        assert mean == pytest.approx(search.best_score_, abs=0.05)
+        assert std >= 0.0

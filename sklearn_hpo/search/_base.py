@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_hpo._evaluate import Problem, evaluate, lost
@@ -52,6 +53,12 @@ from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
 from sklearn_hpo.search._workers import folder_of_notes, own_filters, parts_of_jobs
 from sklearn_hpo.space import SearchSpace
+
+
+def _has_model(search):
+    """Whether what proposed the candidates predicts scores; raise if not fitted."""
+    check_is_fitted(search, "space_")
+    return search._optimizer.predicts
 
 
 class SearchCV(BaseSearchCV):
@@ -431,10 +438,12 @@ class SearchCV(BaseSearchCV):
             )
         return super().score(X, y, **params)
 
+    @available_if(_has_model)
     def predict_score(self, params):
         """Return what the search expects candidates to score.
 
         This is the model that proposed the candidates, given all results of the search.
+        Only available after ``fit``, and if that model is a Gaussian process.
 
         .. versionadded:: 0.1
 
@@ -452,12 +461,10 @@ class SearchCV(BaseSearchCV):
 
         Raises
         ------
-        NotFittedError
-            If the search has not been fitted.
+        AttributeError
+            If the search has not been fitted, or its optimizer has no such model.
         ValueError
             If a candidate is outside the space.
-        NotImplementedError
-            If the surrogate has no such model.
 
         Examples
         --------
@@ -472,7 +479,6 @@ class SearchCV(BaseSearchCV):
         >>> bool(abs(mean - search.best_score_) < 0.05)
         True
         """
-        check_is_fitted(self, "space_")
         several = not isinstance(params, dict)
         candidates = map(self._of_space, params if several else [params])
         rows = [self.space_.encode(candidate) for candidate in candidates]
