@@ -43,6 +43,7 @@ __all__ = [
     "get_scorers",
     "named_scorers",
     "num_samples",
+    "rank_by_level",
     "route_fit_params",
     "scorer_attribute",
     "select_best_index",
@@ -154,7 +155,7 @@ def without_scores(results):
     return blank
 
 
-def format_results(search, candidates, n_splits, results, *, partial, more=None):
+def format_results(search, candidates, n_splits, results, *, cut, more=None):
     """Return `cv_results_`.
 
     Parameters
@@ -167,8 +168,9 @@ def format_results(search, candidates, n_splits, results, *, partial, more=None)
         Number of splits.
     results : list of dict
         As `fit_and_score` returns them, by candidate, then by split.
-    partial : bool
-        Whether some candidates lack scores by design, which is nothing to warn of.
+    cut : dict of int to int
+        The candidates that were evaluated on the first splits only, and on how many.
+        That they lack the other scores is nothing to warn of.
     more : dict of list or None
         Columns to add, with one entry a candidate.
 
@@ -177,14 +179,27 @@ def format_results(search, candidates, n_splits, results, *, partial, more=None)
     cv_results : dict of ndarray
         In scikit-learn's form.
     """
-    with warnings.catch_warnings():
-        if partial:
-            warnings.filterwarnings("ignore", "One or more of the .* non-finite")
+    if not cut:
         return search._format_results(candidates, n_splits, results, more)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One or more of the .* non-finite")
+        formatted = search._format_results(candidates, n_splits, results, more)
+    for name in _score_names(formatted):
+        means = formatted[f"mean_{name}"].copy()
+        for row, scores in _scores_run(formatted, name, n_splits, cut):
+            means[row] = np.mean(scores)
+        if not np.isfinite(means).all():
+            warnings.warn(
+                f"One or more of the {name.split('_')[0]} scores are non-finite: "
+                f"{means}",
+                UserWarning,
+                stacklevel=2,
+            )
+    return formatted
 
 
 def average_over_folds_run(results, n_splits, rows):
-    """Let means, deviations and ranks be those of the folds that were run.
+    """Let means and deviations be those of the folds that were run.
 
     Parameters
     ----------
@@ -196,17 +211,40 @@ def average_over_folds_run(results, n_splits, rows):
         The candidates that were evaluated on the first of them, and on how many. A fit
         that failed on one of these leaves them without a mean, as on all folds.
     """
-    for name in [key[len("mean_") :] for key in results if key.startswith("mean_t")]:
-        splits = [results[f"split{i}_{name}"] for i in range(n_splits)]
-        for row, n_run in rows.items():
-            scores = [split[row] for split in splits[:n_run]]
+    for name in _score_names(results):
+        for row, scores in _scores_run(results, name, n_splits, rows):
             results[f"mean_{name}"][row] = np.mean(scores)
             results[f"std_{name}"][row] = np.std(scores)
-        if f"rank_{name}" in results:
-            means = results[f"mean_{name}"]
-            lowest = np.nanmin(means, initial=0.0) - 1.0
-            ranks = rankdata(-np.nan_to_num(means, nan=lowest), method="min")
-            results[f"rank_{name}"] = ranks.astype(np.int32)
+
+
+def _score_names(results):
+    """Return such as "test_score", for each score of test and training folds."""
+    return [key[len("mean_") :] for key in results if key.startswith("mean_t")]
+
+
+def _scores_run(results, name, n_splits, rows):
+    splits = [results[f"split{i}_{name}"] for i in range(n_splits)]
+    for row, n_run in rows.items():
+        yield row, [split[row] for split in splits[:n_run]]
+
+
+def rank_by_level(results, levels):
+    """Let rows of a higher level rank before all others, those without a mean last.
+
+    Parameters
+    ----------
+    results : dict of ndarray
+        `cv_results_`; changed in place.
+    levels : ndarray of shape (n_candidates,)
+        Where scores of different candidates may be compared, a number.
+    """
+    for key in [key for key in results if key.startswith("rank_")]:
+        means = results["mean_" + key[len("rank_") :]]
+        missing = np.isnan(means)
+        losses = np.where(missing, 0.0, -means)
+        order = np.column_stack([missing, -np.asarray(levels), losses])
+        _, place = np.unique(order, axis=0, return_inverse=True)
+        results[key] = rankdata(place.ravel(), method="min").astype(np.int32)
 
 
 def select_best_index(search, refit_metric, results):
@@ -267,13 +305,20 @@ def fit_and_score(estimator, params, problem, train, test, job):
         error_score=problem.error_score,
         **events,
     )
-    # a scorer may return any number, such as a Fraction
     for name in ("test_scores", "train_scores"):
         if isinstance(result.get(name), dict):
-            result[name] = {k: float(score) for k, score in result[name].items()}
+            result[name] = {k: _as_float(score) for k, score in result[name].items()}
         elif name in result:
-            result[name] = float(result[name])
+            result[name] = _as_float(result[name])
     return result
+
+
+def _as_float(score):
+    """Return any number that a scorer may return, such as a Fraction, as NumPy does.
+
+    Of a complex one that is the real part, with a warning.
+    """
+    return float(np.asarray(score).astype(np.float64))
 
 
 def failed_result(problem, error, n_test_samples):

@@ -227,10 +227,13 @@ class PartialFit(Iterations):
         It begins with one ``fit``, where that does the same in less time.
         """
         takes_classes = "classes" in inspect.signature(final.partial_fit).parameters
-        first = {"classes": self.classes} if takes_classes and not done else {}
 
         def passes(X: Any, y: Any = None, **params: Any) -> Any:
-            if not done and self._is_one_fit(final, y):
+            classes = self.classes
+            if takes_classes:  # the first pass needs them, `fit` does not know them
+                classes = params.pop("classes", classes)
+            first = {"classes": classes} if takes_classes and not done else {}
+            if not done and self._is_one_fit(final, y, classes):
                 with warnings.catch_warnings():
                     if amount < self.maximum:
                         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -255,7 +258,7 @@ class PartialFit(Iterations):
             final.random_state = np.random.RandomState(seed)
         return super().end(estimator, job)
 
-    def _is_one_fit(self, final: Any, y: Any) -> bool:
+    def _is_one_fit(self, final: Any, y: Any, classes: Any) -> bool:
         """Whether ``fit`` does what the first passes do."""
         heeds_tol = isinstance(final, NETWORKS)
         return (
@@ -264,7 +267,7 @@ class PartialFit(Iterations):
             # what passes can't have is theirs to refuse
             and hasattr(final, "partial_fit")
             and not final.early_stopping
-            and (self.classes is None or len(unique_labels(y)) == len(self.classes))
+            and (classes is None or len(unique_labels(y)) == len(classes))
         )
 
 

@@ -59,6 +59,11 @@ class Optimizer(ABC):
             To be minimised, all finite.
         """
 
+    @property
+    def predicts(self) -> bool:
+        """Whether there is a model that predicts losses."""
+        return False
+
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what the losses of rows are expected to be.
 

@@ -161,6 +161,11 @@ class BayesianOptimizer(SurrogateOptimizer):
         self.n_design = max(MIN_DESIGN, self.n_design // 2)
         self._restart(Earlier(rows, losses, self.layout))
 
+    @property
+    def predicts(self) -> bool:
+        """Whether there is a model that predicts losses: always."""
+        return True
+
     def predict(self, rows: Rows) -> tuple[Array, Array]:
         """Return mean and standard deviation of the losses of rows.
 

@@ -135,6 +135,11 @@ class RungOptimizer(Optimizer):
             return "random"
         return self._member.name
 
+    @property
+    def predicts(self) -> bool:
+        """Whether a budget has enough losses for a surrogate that predicts."""
+        return self._member is not None and self._member.predicts
+
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what the losses of rows at the highest budget with enough of them are.
 

@@ -127,6 +127,11 @@ class TeamOptimizer(SurrogateOptimizer):
         turn = len(self.rows) + n_pending - self.n_design
         return self.members[turn % len(self.members)]
 
+    @property
+    def predicts(self) -> bool:
+        """Whether the first member has a model that predicts losses."""
+        return self.members[0].predicts
+
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what the first member expects the losses of rows to be.
 

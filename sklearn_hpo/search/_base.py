@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_hpo._evaluate import Problem, evaluate, lost
@@ -37,6 +38,7 @@ from sklearn_hpo._sklearn_compat import (
     format_results,
     get_scorers,
     num_samples,
+    rank_by_level,
     route_fit_params,
     scorer_attribute,
     select_best_index,
@@ -51,6 +53,12 @@ from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
 from sklearn_hpo.search._workers import folder_of_notes, own_filters, parts_of_jobs
 from sklearn_hpo.space import SearchSpace
+
+
+def _has_model(search):
+    """Whether what proposed the candidates predicts scores; raise if not fitted."""
+    check_is_fitted(search, "space_")
+    return search._optimizer.predicts
 
 
 class SearchCV(BaseSearchCV):
@@ -79,6 +87,8 @@ class SearchCV(BaseSearchCV):
 
     # whether the seconds of fits or scores are goals, so must be real
     _goes_by_times = False
+    # whether candidates are evaluated with less than all of the resource
+    _has_rungs = False
 
     @abstractmethod
     def _make_optimizer(self, n_trials):
@@ -131,7 +141,7 @@ class SearchCV(BaseSearchCV):
             If Ctrl-C or SIGTERM comes twice, or before any candidate is complete.
         """
         began = time.monotonic()
-        with sigterm_raises():
+        with sigterm_raises(), python_numbers(self):
             problem, space, scheduler = self._prepare(X, y, params)
             self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
@@ -152,6 +162,12 @@ class SearchCV(BaseSearchCV):
 
     def _prepare(self, X, y, params):
         """Return the problem, the space and the scheduler, all checked."""
+        if isinstance(self.estimator, type):
+            name = self.estimator.__name__
+            raise TypeError(
+                f"Expected an estimator instance ({name}()), got estimator class "
+                f"instead ({name})."
+            )
         scorers, _ = get_scorers(self)
         space = SearchSpace(self.param_distributions)
         check_names(space, self.estimator)
@@ -203,7 +219,9 @@ class SearchCV(BaseSearchCV):
             )
         if len(splits) != n_splits:
             raise ValueError(split_mismatch(n_splits, len(splits)))
-        return splits
+        # they may be lists, ranges, masks or slices
+        numbers_of = np.arange(num_samples(X))
+        return [(numbers_of[train], numbers_of[test]) for train, test in splits]
 
     def _run(self, problem, space, scheduler, events, began):
         """Run the study on the joblib backend that is active."""
@@ -318,27 +336,34 @@ class SearchCV(BaseSearchCV):
                 RuntimeWarning,
                 stacklevel=4,
             )
+        cut = {
+            i: len(evaluation.results)
+            for i, evaluation in enumerate(evaluations)
+            if len(evaluation.results) < self.n_splits_
+        }
         self.cv_results_ = format_results(
             self,
             [self._listed_params(e, problem.resource) for e in evaluations],
             self.n_splits_,
             results,
-            partial=any(len(e.results) < self.n_splits_ for e in evaluations),
+            cut=cut,
             more=self._more_results(study, evaluations, problem.resource),
         )
-        if len(study.scheduler.plan) > 1:
-            cut = {
-                i: len(evaluation.results)
-                for i, evaluation in enumerate(evaluations)
-                if len(evaluation.results) < self.n_splits_
-            }
+        if self._has_rungs:
             average_over_folds_run(self.cv_results_, self.n_splits_, cut)
+            rank_by_level(self.cv_results_, self.cv_results_["iter"])
         metric = self.refit if isinstance(self.refit, str) else None
         self.scorer_ = scorer_attribute(problem.scorer)
         self.space_ = study.space
         self._optimizer = study.optimizer
         self.history_ = {
-            **history(study, problem.resource, metric, self.return_train_score),
+            **history(
+                study,
+                problem.resource,
+                metric,
+                with_train_score=self.return_train_score,
+                with_rungs=self._has_rungs,
+            ),
             **self._more_history(study),
         }
         # what the user's `refit` gets wrong must not cost what is above
@@ -381,10 +406,44 @@ class SearchCV(BaseSearchCV):
         """Return the parameters of the refit."""
         return self.cv_results_["params"][self.best_index_]
 
+    def score(self, X, y=None, **params):
+        """Return the score on such data, as scikit-learn's searches do.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            The target; None for unsupervised learning.
+        **params : dict of str to object
+            Passed to the scorer, if metadata routing is enabled.
+
+        Returns
+        -------
+        float
+            The score named by `refit`, or the only one.
+
+        Raises
+        ------
+        ValueError
+            If there are several, of which `refit` names none: where it is a callable,
+            or "knee".
+        """
+        if getattr(self, "multimetric_", False) and (
+            callable(self.refit) or self.refit == "knee"
+        ):
+            raise ValueError(
+                f"refit={self.refit!r} does not say which of the scores is meant: use "
+                "one of scorer_, or give scoring to cross_val_score and the like."
+            )
+        return super().score(X, y, **params)
+
+    @available_if(_has_model)
     def predict_score(self, params):
         """Return what the search expects candidates to score.
 
         This is the model that proposed the candidates, given all results of the search.
+        Only available after ``fit``, and if that model is a Gaussian process.
 
         .. versionadded:: 0.1
 
@@ -402,12 +461,10 @@ class SearchCV(BaseSearchCV):
 
         Raises
         ------
-        NotFittedError
-            If the search has not been fitted.
+        AttributeError
+            If the search has not been fitted, or its optimizer has no such model.
         ValueError
             If a candidate is outside the space.
-        NotImplementedError
-            If the surrogate has no such model.
 
         Examples
         --------
@@ -422,7 +479,6 @@ class SearchCV(BaseSearchCV):
         >>> bool(abs(mean - search.best_score_) < 0.05)
         True
         """
-        check_is_fitted(self, "space_")
         several = not isinstance(params, dict)
         candidates = map(self._of_space, params if several else [params])
         rows = [self.space_.encode(candidate) for candidate in candidates]
@@ -454,6 +510,28 @@ class SearchCV(BaseSearchCV):
             self.refit_time_ = time.time() - began
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+@contextmanager
+def python_numbers(search):
+    """Let parameters that are NumPy scalars be Python's within the block.
+
+    NumPy's integers overflow, have no negative powers and no ``bit_length``.
+    """
+    given = {
+        name: value
+        for name, value in search.get_params(deep=False).items()
+        if isinstance(value, np.generic)
+    }
+    try:
+        for name, value in given.items():
+            # `item` leaves a long double as it is
+            is_float = isinstance(value, np.floating)
+            setattr(search, name, float(value) if is_float else value.item())
+        yield
+    finally:
+        for name, value in given.items():
+            setattr(search, name, value)
 
 
 def _write(line):

@@ -44,7 +44,7 @@ def guiding_score(score, metric):
     return score
 
 
-def history(study, resource, metric, with_train_score):
+def history(study, resource, metric, *, with_train_score, with_rungs):
     """Return one entry an evaluation, in lists that `pandas.DataFrame` takes.
 
     Parameters
@@ -57,6 +57,8 @@ def history(study, resource, metric, with_train_score):
         The score that guided it, if there are several.
     with_train_score : bool
         Whether training folds were scored.
+    with_rungs : bool
+        Whether to tell the bracket, the rung and its resource.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def history(study, resource, metric, with_train_score):
             "start": min((r.start for r in reports), default=math.nan),
             "end": max((r.end for r in reports), default=math.nan),
         }
-        if len(plan) > 1:
+        if with_rungs:
             row["bracket"] = plan[e.stage].bracket
             row["rung"] = plan[e.stage].rung
             row["n_resources"] = resource.amount(e.budget)

@@ -28,7 +28,7 @@ from sklearn_hpo.schedulers import (
     hyperband_plan,
     ladder,
 )
-from sklearn_hpo.search._base import SearchCV
+from sklearn_hpo.search._base import SearchCV, python_numbers
 
 # What learns from the losses, by its name.
 _SURROGATES = {"tpe": TPEOptimizer, "gp": BayesianOptimizer}
@@ -187,7 +187,8 @@ class HyperbandSearchCV(SearchCV):
         the brackets and, within them, of the rungs. The columns ``iter`` and
         ``n_resources`` tell the rung and its resource. Times of fits that went on are
         those of what was added. Folds that were not run have NaN; means are of those
-        that were.
+        that were. Rows with more of the resource rank before all with less, and rows
+        without a mean last, so that the best candidate has rank 1.
     best_estimator_ : estimator object
         The estimator refitted with the best parameters; if `refit` is not False.
     best_score_ : float
@@ -284,6 +285,8 @@ class HyperbandSearchCV(SearchCV):
     >>> search.best_params_["n_estimators"]
     90
     """
+
+    _has_rungs = True
 
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
@@ -408,7 +411,8 @@ class HyperbandSearchCV(SearchCV):
         >>> plan["n_candidates"], plan["n_resources"]
         ([4, 4, 4], [11, 33, 100])
         """
-        problem, _, scheduler = self._prepare(X, y, params)
+        with python_numbers(self):
+            problem, _, scheduler = self._prepare(X, y, params)
         return self._describe(scheduler.plan, problem.resource)
 
     def _describe(self, stages, resource):
@@ -554,19 +558,6 @@ class HyperbandSearchCV(SearchCV):
         self.n_remaining_candidates_ = math.ceil(self.n_candidates_[-1] / self.factor)
         amounts = [resource.amount(e.budget) for e in evaluations]
         return {"iter": iters, "n_resources": amounts}
-
-    def _choose_best(self, refit_metric):
-        """Return the index of the best of those with the most of the resource."""
-        if callable(self.refit):
-            return super()._choose_best(refit_metric)
-        scores = self.cv_results_[f"mean_test_{refit_metric}"]
-        iters = self.cv_results_["iter"]
-        last = np.flatnonzero(iters == iters.max())
-        if np.isnan(scores).all():
-            return int(last[0])
-        if np.isnan(scores[last]).all():
-            last = np.flatnonzero(iters == iters[~np.isnan(scores)].max())
-        return int(last[np.nanargmax(scores[last])])
 
     def _of_space(self, params):
         named = self._amount_names.difference(self.space_.names)

@@ -90,35 +90,6 @@ class ObjectiveSearchCV(SearchCV):
         begun = [reached(e.results if e.settled else []) for e in study.trials]
         return {"hypervolume": volumes(np.array(begun), study.optimizer.n_design)}
 
-    def score(self, X, y=None, **params):
-        """Return the score on such data, as scikit-learn's searches do.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The data.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            The target; None for unsupervised learning.
-        **params : dict of str to object
-            Passed to the scorer, if metadata routing is enabled.
-
-        Returns
-        -------
-        float
-            The score named by `refit`, or the only one.
-
-        Raises
-        ------
-        ValueError
-            With ``refit="knee"``, which names none.
-        """
-        if self.objectives is not None and self.refit == "knee":
-            raise ValueError(
-                "refit='knee' does not say which of the scores is meant: use one of "
-                "scorer_, or give scoring to cross_val_score and the like."
-            )
-        return super().score(X, y, **params)
-
     def _choose_best(self, refit_metric):
         if self.objectives is None or self.refit != "knee":
             return super()._choose_best(refit_metric)
