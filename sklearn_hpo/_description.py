@@ -157,7 +157,10 @@ def _settings(values: Mapping[str, Any], inner: _Inner) -> str:
 def _name(thing: Any) -> str:
     # a method of a built-in type says only of which type it is
     owner = getattr(thing, "__objclass__", thing)
-    return f"{getattr(owner, '__module__', '')}.{thing.__qualname__}"
+    name = thing.__qualname__
+    if isinstance(thing, type) and not is_importable(thing):
+        name = thing.__name__  # a class that is sent to workers forgets the rest
+    return f"{getattr(owner, '__module__', '')}.{name}"
 
 
 def _note_code(thing: Any, seen: _Seen) -> None:
