@@ -213,10 +213,9 @@ def _is_texts(value: Any) -> bool:
 def _is_result(value: Any) -> bool:
     return (
         isinstance(value, dict)
+        and all(isinstance(v, str | None) or _is_score(v) for v in value.values())
         and isinstance(value.get("fit_error", 0), str | None)
-        and all(
-            _is_score(value[n]) for n in ("test_scores", "train_scores") if n in value
-        )
+        and all(_is_score(v) for name, v in value.items() if name.endswith("scores"))
         and "test_scores" in value
         and all(map(_is_number, map(value.get, ("fit_time", "score_time"))))
         and _is_count(value.get("n_test_samples"))
