@@ -4,7 +4,7 @@ Nothing in it is ever run: parameters are stored as coordinates of the space, an
 text for people. The first line says of which search the file is.
 """
 
-import json
+import errno
 import math
 import os
 import time
@@ -17,21 +17,28 @@ from typing import IO, Any
 
 import numpy as np
 
-from sklearn_hpo._description import ADDRESS
+from sklearn_hpo._lines import (
+    FORMAT,
+    NAME,
+    check_regular,
+    damaged,
+    from_json,
+    read_lines,
+    readable,
+    to_json,
+    to_line,
+)
 from sklearn_hpo._trial import Job, Report, Trial
+from sklearn_hpo.space import SearchSpace
 
 try:
     import fcntl
 except ImportError:  # Windows, where an open file can't be locked this way
     fcntl = None  # type: ignore[assignment]
 
-FORMAT = 1
-_BEGINNING = b'{"format":'
 # Of quicker fits, several share one wait for the disk.
 SYNC_SECONDS = 0.1
-_JSON_SCALARS = (bool, int, str, type(None))
-_NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-
+_FOLDER = 'A folder, as checkpoint="runs/", keeps a file for each search.'
 
 # Coordinates, None for those that are NaN.
 Row = tuple[float | None, ...]
@@ -67,6 +74,8 @@ class Journal:
         What the search is. ``"seed"`` may be None: then it is what the file says.
     drawn_seed : int
         The seed of a new file, if the header has none.
+    space : SearchSpace
+        That the rows of the file must be of.
 
     Attributes
     ----------
@@ -85,27 +94,23 @@ class Journal:
         If another process has it open.
     """
 
-    def __init__(self, path: Path, header: dict[str, Any], drawn_seed: int) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, header: dict[str, Any], drawn_seed: int, space: SearchSpace
+    ) -> None:
+        self.path = path = path.absolute()  # a fit may change the working folder
         self.proposals: dict[int, Proposal] = {}
         self._reports: dict[tuple[Row, int, float], Report] = {}
         self._broken = False
         self._synced = -math.inf
-        self._file: IO[bytes] = path.open("a+b")
+        check_regular(path)  # to open a pipe would wait for who writes to it
+        # without a buffer, what the disk refuses is not tried again behind our back
+        self._file: IO[bytes] = path.open("a+b", buffering=0)
         try:
             self._lock()
-            lines = self._whole_lines()
-            if lines:
-                self._check(lines[0], header)
-                self.seed = int(lines[0]["seed"])
-            else:
-                self.seed = drawn_seed if header["seed"] is None else header["seed"]
-                self._write({"format": FORMAT, **header, "seed": self.seed})
+            self._read(header, drawn_seed, space)
         except BaseException:
-            self._file.close()
+            self._release()
             raise
-        for line in lines[1:]:
-            self._recall(line)
 
     def find(self, trial: Trial, job: Job) -> Report | None:
         """Return the report of a job that an earlier run has finished, if it has.
@@ -143,71 +148,125 @@ class Journal:
         """
         if self._broken:
             return
-        line = {
+        values = {
             "trial": trial.number,
             "fold": report.fold,
             "budget": round(budget, 9),
             "row": _row(trial),
-            "params": {name: _readable(v) for name, v in trial.params.items()},
+            "params": {name: readable(v) for name, v in trial.params.items()},
             "source": trial.source,
             "proposal_time": trial.proposal_time,
             "start": report.start,
             "end": report.end,
-            "reached": report.reached,
+            "reached": to_json(report.reached),
             "saved": report.saved,
             "result": {name: to_json(v) for name, v in report.result.items()},
         }
-        end = self._file.tell()
         try:
-            self._write(line)
+            self._write(values)
         except OSError as error:
-            self._broken = True
-            with suppress(OSError):
-                self._file.truncate(end)
-            warnings.warn(
-                f"The checkpoint {self.path} can't be written ({error}): the search "
-                "goes on, but what it does from here on is not saved.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            self._give_up(error)
 
     def close(self) -> None:
         """Give the file free."""
-        # what could not be written has been warned of
-        with suppress(OSError):
-            os.fsync(self._file.fileno())
-        with suppress(OSError):
-            self._file.close()
+        try:
+            if not self._broken:
+                self._sync()
+        except OSError as error:
+            self._give_up(error)
+        finally:
+            self._release()
+
+    def _give_up(self, error: OSError) -> None:
+        self._broken = True
+        warnings.warn(
+            f"The checkpoint {self.path} can't be written ({error}): the search goes "
+            "on, but what it does from here on is not saved.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+    def _release(self) -> None:
+        if fcntl is not None:
+            # a process that a fit forked would hold the lock as long as it lives
+            with suppress(OSError):
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._file.close()
 
     def _lock(self) -> None:
         if fcntl is None:
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise RuntimeError(
                 f"The checkpoint {self.path} is in use by another search; wait for it, "
-                "or give each search a file of its own."
+                f"or give each search a file of its own. {_FOLDER}"
             ) from error
+        except OSError:
+            pass  # some network file systems have no locks
 
-    def _whole_lines(self) -> list[dict[str, Any]]:
-        """Return all lines, and cut off the last one if it is torn."""
-        lines, end = read_lines(self.path)
-        self._file.truncate(end)
-        self._file.seek(0, os.SEEK_END)
-        return lines
+    def _read(
+        self, header: dict[str, Any], drawn_seed: int, space: SearchSpace
+    ) -> None:
+        """Take what the file holds, or begin it; what is refused stays as it is."""
+        self._file.seek(0)
+        content = self._file.read()
+        lines, end = read_lines(self.path, content)
+        if lines:
+            self._check(lines[0], header)
+            self._check_rows([line["row"] for line in lines[1:]], space)
+            self.seed = lines[0]["seed"]
+            for line in lines[1:]:
+                self._recall(line)
+        if end < len(content):
+            self._file.truncate(end)  # the last line is torn
+        if not lines:
+            self.seed = drawn_seed if header["seed"] is None else header["seed"]
+            try:
+                self._write({NAME: FORMAT, **header, "seed": self.seed})
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
 
-    def _write(self, line: Mapping[str, Any]) -> None:
-        text = json.dumps(line, separators=(",", ":"), allow_nan=False)
-        self._file.write(text.encode() + b"\n")
-        self._file.flush()
-        # a flushed line survives this process; only a machine that dies needs the disk
-        if time.monotonic() - self._synced >= SYNC_SECONDS:
-            os.fsync(self._file.fileno())
-            self._synced = time.monotonic()
+    def _check_rows(self, rows: list[list[float | None]], space: SearchSpace) -> None:
+        """Raise unless rows have the coordinates that their branches have."""
+        lengths = [len(row) == space.n_columns for row in rows]
+        if not all(lengths):
+            raise damaged(
+                self.path, 2 + lengths.index(False), "its 'row' is of another space"
+            )
+        found = np.array(rows, dtype=float).reshape(-1, space.n_columns)
+        inactive = np.isnan(space.from_unit(np.where(np.isnan(found), 0.5, found)))
+        fits = (inactive == np.isnan(found)).all(axis=1)
+        if not fits.all():
+            raise damaged(
+                self.path, 2 + int(fits.argmin()), "its 'row' is of another space"
+            )
+
+    def _write(self, values: Mapping[str, Any]) -> None:
+        line = to_line(values)
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            rest = memoryview(line)
+            while rest:  # a disk that is almost full takes a part
+                rest = rest[self._file.write(rest) :]
+            # a written line survives this process; only a machine that dies needs more
+            if time.monotonic() - self._synced >= SYNC_SECONDS:
+                self._sync()
+        except OSError:
+            with suppress(OSError):
+                self._file.truncate(end)
+            raise
+
+    def _sync(self) -> None:
+        """Wait for the disk, and see whether the file is still there."""
+        os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
+        if not os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):
+            raise FileNotFoundError(errno.ENOENT, "it was replaced by another file")
 
     def _check(self, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
-        free = {"versions", "seed", "by_fold"}
+        free = {"versions", "seed", "by_fold", "code"}
         if header.get("objectives") is not None:
             free.add("refit")  # no one score guides the search
         different = [
@@ -215,18 +274,24 @@ class Journal:
             for name, value in header.items()
             if name not in free and found.get(name) != value
         ]
+        edited = _edited(found["code"], header["code"])
+        # each Python has a bytecode of its own
+        if edited and _release(found) == _release(header):
+            different.append(f"code of {edited}")
         if header["seed"] is not None and header["seed"] != found["seed"]:
             different.append("random_state")
         if different:
             raise ValueError(
                 f"The checkpoint {self.path} is of another search: "
                 f"{', '.join(different)} differ{'s' if len(different) == 1 else ''} "
-                "from this one. Restore what has changed, or choose another file."
+                "from this one. Restore what has changed, or choose another file. "
+                f"{_FOLDER}"
             )
         if found["versions"] != header["versions"]:
             warnings.warn(
                 f"The checkpoint {self.path} was written with {found['versions']}; "
-                f"with {header['versions']} the search may go on differently.",
+                f"with {header['versions']} the search may go on differently."
+                + (f" Whether {edited} was edited can't be told." if edited else ""),
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -249,113 +314,14 @@ class Journal:
         self.proposals[trial] = Proposal(numbers, line["source"], line["proposal_time"])
 
 
+def _edited(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    names = sorted({*before, *now})
+    return " and ".join(name for name in names if before.get(name) != now.get(name))
+
+
+def _release(header: Mapping[str, Any]) -> list[str]:
+    return header["versions"].get("python", "").split(".")[:2]
+
+
 def _row(trial: Trial) -> Row:
     return tuple(None if math.isnan(x) else float(x) for x in trial.row)
-
-
-def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Return the lines of a checkpoint, and where the last whole one ends.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    lines : list of dict
-        The header first.
-    end : int
-        Number of bytes.
-
-    Raises
-    ------
-    ValueError
-        If it is no checkpoint, or a line before the last one is damaged.
-    """
-    content = path.read_bytes()
-    lines, end = [], 0
-    pieces = content.split(b"\n")
-    for number, piece in enumerate(pieces[:-1], start=1):
-        try:
-            line = json.loads(piece)
-        except ValueError as error:
-            if number == 1:
-                raise _no_checkpoint(path) from error
-            if number == len(pieces) - 1:
-                break
-            raise ValueError(
-                f"Line {number} of the checkpoint {path} is damaged ({error}); restore "
-                "the file, or choose another one."
-            ) from error
-        lines.append(line)
-        end += len(piece) + 1
-    if not lines:
-        # what was torn in its first line is cut off: it must not be another's file
-        n = len(_BEGINNING)
-        if content[:n] != _BEGINNING[: len(content)]:
-            raise _no_checkpoint(path)
-    elif not isinstance(lines[0], dict) or "format" not in lines[0]:
-        raise _no_checkpoint(path)
-    elif lines[0]["format"] != FORMAT:
-        raise ValueError(
-            f"The checkpoint {path} has format {lines[0]['format']}, but this version "
-            f"reads format {FORMAT}."
-        )
-    return lines, end
-
-
-def _no_checkpoint(path: Path) -> ValueError:
-    return ValueError(f"{path} is no checkpoint of a search; choose another file.")
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return to_json(value)
-    if isinstance(value, _JSON_SCALARS):
-        return value
-    return ADDRESS.sub("", repr(value))
-
-
-def to_json(value: Any) -> Any:
-    """Return a result in the way of JSON, which has no numbers that are not finite.
-
-    Parameters
-    ----------
-    value : object
-        A number, text, or a dict of them.
-
-    Returns
-    -------
-    value : object
-        With a dict in the place of each such number.
-    """
-    if isinstance(value, dict):
-        return {name: to_json(v) for name, v in value.items()}
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"number": str(value)}
-    return value
-
-
-def from_json(value: Any) -> Any:
-    """Return what `to_json` was given.
-
-    Parameters
-    ----------
-    value : object
-        As `to_json` returns it.
-
-    Returns
-    -------
-    value : object
-        With NaN and infinities.
-    """
-    if isinstance(value, dict):
-        if set(value) == {"number"} and isinstance(value["number"], str):
-            return _NON_FINITE[value["number"]]
-        return {name: from_json(v) for name, v in value.items()}
-    return value

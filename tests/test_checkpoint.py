@@ -38,7 +38,7 @@ from sklearn_hpo import (
     read_checkpoint,
 )
 from sklearn_hpo._description import describe, hash_of
-from sklearn_hpo._journal import from_json, to_json
+from sklearn_hpo._lines import from_json, to_json
 
 X, Y = load_iris(return_X_y=True)
 FITS = []
@@ -233,7 +233,7 @@ def _small(path, **how):
     return BayesSearchCV(Probe(), {"x": uniform(0, 0.9)}, checkpoint=path, **how)
 
 
-@pytest.mark.parametrize("torn", [b"", b"{", b'{"form', b'{"format":1,"versions":{"p'])
+@pytest.mark.parametrize("torn", [b"", b'{"sklearn_hpo checkpoint":2,"versions":{"p'])
 def test_a_file_without_a_whole_line_is_a_new_one(torn, path):
     path.write_bytes(torn)
     fitted = _small(path).fit(X, Y)
@@ -297,7 +297,11 @@ def test_a_parameter_may_be_called_number(path):
         b"[1]\n",
         b'{"a": 1}\n',
         b'{"a": 1}',
-        b'{"form": 1',
+        b'{"format": 1',
+        b'{"format":1,"nbformat":4}',
+        b'{"format":',
+        b"{",
+        b'{"sklearn_hpo',
         b"PK\x03\x04",
     ],
 )

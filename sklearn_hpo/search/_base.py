@@ -241,7 +241,7 @@ class SearchCV(BaseSearchCV):
                 stages, n_splits, detach=not executor.in_caller
             ) as fold_events,
             self._waiting_models(problem.resource, executor) as models,
-            open_checkpoint(self, problem, scheduler, seed) as journal,
+            open_checkpoint(self, problem, space, scheduler, seed) as journal,
         ):
             if journal is not None and journal.seed != seed:
                 # parameters that a point leaves out are drawn from the seed

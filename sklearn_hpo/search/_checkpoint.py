@@ -1,6 +1,7 @@
 """What a search writes at the head of its checkpoint, and how to read one."""
 
 import math
+import os
 import platform
 from contextlib import contextmanager
 from operator import eq, le
@@ -12,7 +13,8 @@ import scipy
 import sklearn
 
 from sklearn_hpo._description import describe, hash_of
-from sklearn_hpo._journal import Journal, from_json, read_lines
+from sklearn_hpo._journal import Journal
+from sklearn_hpo._lines import check_regular, from_json, read_lines
 from sklearn_hpo.search._history import mean_score
 
 _COLUMNS = (
@@ -28,8 +30,18 @@ _COLUMNS = (
 )
 
 
+# Parameters of a search that may change when it goes on, or that its header describes.
+_NOT_OWN = {
+    *("n_iter", "n_iter_no_change", "tol", "max_time", "checkpoint", "model_dir"),
+    *("n_jobs", "pre_dispatch", "verbose", "fit_timeout", "fit_memory"),
+    *("share_transformers", "warm_start_from", "refit"),
+    *("estimator", "param_distributions", "scoring", "objectives", "cv"),
+    *("random_state", "error_score", "return_train_score"),
+}
+
+
 @contextmanager
-def open_checkpoint(search, problem, scheduler, seed):
+def open_checkpoint(search, problem, space, scheduler, seed):
     """Yield the journal of a search, or None if it keeps none.
 
     Parameters
@@ -38,6 +50,8 @@ def open_checkpoint(search, problem, scheduler, seed):
         With `checkpoint`, `random_state` and the settings that the file is checked for.
     problem : Problem
         Data, folds and scorer.
+    space : SearchSpace
+        Of the candidates.
     scheduler : Scheduler
         Whose plan the file must share, if it has several stages.
     seed : int
@@ -57,21 +71,36 @@ def open_checkpoint(search, problem, scheduler, seed):
         yield None
         return
     is_fixed = isinstance(search.random_state, int | np.integer)
-    journal = Journal(
-        Path(search.checkpoint),
-        {**_header(search, problem, scheduler), "seed": seed if is_fixed else None},
-        seed,
-    )
+    header = _header(search, problem, scheduler)
+    header["seed"] = seed if is_fixed else None
+    path = _path(search, header)
+    journal = Journal(path, header, seed, space)
     try:
         yield journal
     finally:
         journal.close()
 
 
+def _path(search, header):
+    """Return the file of a search: what `checkpoint` names, or one in that folder."""
+    text = str(search.checkpoint)
+    separators = tuple(filter(None, (os.sep, os.altsep)))
+    folder = Path(search.checkpoint)
+    if not (text.endswith(separators) or folder.is_dir()):
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = search.get_params(deep=False)
+    own = {name: settings[name] for name in settings.keys() - _NOT_OWN}
+    known = {name: header[name] for name in header.keys() - {"versions", "refit"}}
+    identity = joblib.hash(describe([type(search), own, known]))
+    return folder / f"{type(search).__name__}-{identity}.jsonl"
+
+
 def _header(search, problem, scheduler):
     plan = [(s.n_trials, s.budget) for s in scheduler.plan]
     scoring = (search.scoring, search.error_score, search.return_train_score)
     objectives = getattr(search, "objectives", None)
+    code = {}
     return {
         "versions": {
             "python": platform.python_version(),
@@ -80,14 +109,13 @@ def _header(search, problem, scheduler):
             "sklearn": sklearn.__version__,
         },
         "refit": search.refit if isinstance(search.refit, str) else None,
-        "estimator": describe(problem.estimator),
-        "space": describe(search.param_distributions),
-        "scoring": describe(scoring),
-        # files without this line are of searches without objectives
-        "objectives": None if objectives is None else describe(objectives),
+        "estimator": describe(problem.estimator, code),
+        "space": describe(search.param_distributions, code),
+        "scoring": describe(scoring, code),
+        "objectives": None if objectives is None else describe(objectives, code),
         "splits": joblib.hash(problem.splits),
         "data": f"{hash_of(problem.X)} {hash_of(problem.y)}",
-        "fit parameters": describe((problem.fit_params, problem.score_params)),
+        "fit parameters": describe((problem.fit_params, problem.score_params), code),
         "rungs": describe(plan if len(plan) > 1 else []),
         # equal shares of something else are another plan
         "resource": (
@@ -96,6 +124,7 @@ def _header(search, problem, scheduler):
             else None
         ),
         "by_fold": problem.resource.by_fold,
+        "code": code,
     }
 
 
@@ -127,7 +156,7 @@ def read_checkpoint(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no checkpoint, or is damaged before its last line.
+        If it is a folder, no checkpoint, or damaged before its last line.
 
     Examples
     --------
@@ -146,7 +175,14 @@ def read_checkpoint(path):
     >>> bool(history["best_score"][-1] == search.best_score_)
     True
     """
-    lines, _ = read_lines(Path(path))
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(
+            f"{path} is a folder, with one checkpoint for each search: give one of "
+            f"{sorted(file.name for file in path.glob('*.jsonl'))}."
+        )
+    check_regular(path)
+    lines, _ = read_lines(path, path.read_bytes())
     header = lines[0] if lines else {}
     by_row = {}
     for line in lines[1:]:
