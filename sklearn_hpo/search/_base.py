@@ -128,7 +128,8 @@ class SearchCV(BaseSearchCV):
             Before any fit, if a parameter of the search or its space is wrong; after
             all of them, if every fit failed.
         KeyboardInterrupt, SystemExit
-            If Ctrl-C or SIGTERM comes twice, or before any candidate is complete.
+            If Ctrl-C or SIGTERM comes twice, or before any candidate is complete; the
+            latter at once, if an earlier search of this process has heard SIGTERM.
         """
         began = time.monotonic()
         with sigterm_raises():
