@@ -49,7 +49,12 @@ from sklearn_hpo.search._checkpoint import open_checkpoint
 from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
-from sklearn_hpo.search._workers import folder_of_notes, own_filters, parts_of_jobs
+from sklearn_hpo.search._workers import (
+    folder_of_notes,
+    own_filters,
+    parts_of_jobs,
+    warn_of_shared,
+)
 from sklearn_hpo.space import SearchSpace
 
 
@@ -116,6 +121,7 @@ class SearchCV(BaseSearchCV):
         **params : dict of str to object
             Metadata for the estimator's ``fit``, the scorer and the splitter, such as
             ``sample_weight`` and ``groups``, passed on as scikit-learn's searches do.
+            Each fit gets its own copy of what is no data, such as callbacks.
 
         Returns
         -------
@@ -134,6 +140,7 @@ class SearchCV(BaseSearchCV):
         began = time.monotonic()
         with sigterm_raises():
             problem, space, scheduler = self._prepare(X, y, params)
+            warn_of_shared(problem)
             self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
             study = self._run(problem, space, scheduler, events, began)
@@ -450,7 +457,7 @@ class SearchCV(BaseSearchCV):
                 self.best_estimator_,
                 self._best_budget,
                 (problem.X, *targets),
-                problem.fit_params,
+                problem.own(problem.fit_params),
             )
             self.refit_time_ = time.time() - began
         if hasattr(self.best_estimator_, "feature_names_in_"):
