@@ -226,7 +226,13 @@ class SearchCV(BaseSearchCV):
             _write(self._overture(problem, scheduler))
         with (
             own_filters(problem.resource),
-            open_executor(evaluate, problem, self.n_jobs, lost) as executor,
+            open_executor(
+                evaluate,
+                problem,
+                self.n_jobs,
+                lost,
+                in_process=bool(problem.limits),
+            ) as executor,
             events.searching(
                 stages, n_splits, detach=not executor.in_caller
             ) as fold_events,

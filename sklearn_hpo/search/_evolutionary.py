@@ -183,7 +183,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
     fit_timeout : float or None, default=None
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs
-        `n_jobs` of 2 or more and processes of this machine, as joblib's "loky".
+        processes of this machine, as joblib's "loky"; one job has one, too.
     fit_memory : int or None, default=None
         Bytes by which the memory of a worker process may grow during a fit. As
         `fit_timeout`, on Linux.

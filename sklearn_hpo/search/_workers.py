@@ -57,7 +57,8 @@ def folder_of_notes(limits, executor):
     if folder is None:
         raise ValueError(
             "fit_timeout and fit_memory need worker processes of this machine, "
-            "which can be ended: set n_jobs to 2 or more, with the backend 'loky'."
+            "which can be ended: use joblib's backend 'loky', with any n_jobs, and not "
+            "inside a worker of 'multiprocessing', which can't start any."
         )
     return folder
 
