@@ -9,10 +9,11 @@ from typing import Any
 
 from sklearn.base import clone
 
+from sklearn_hpo._copies import copies
 from sklearn_hpo._limits import Limits, limited
 from sklearn_hpo._resources import Resource
 from sklearn_hpo._sharing import Sharing, lent
-from sklearn_hpo._sklearn_compat import failed_result, fit_and_score
+from sklearn_hpo._sklearn_compat import failed_result, fit_and_score, num_samples
 from sklearn_hpo._transfer import pack
 from sklearn_hpo._trial import Job, Report
 from sklearn_hpo._warnings import collected
@@ -35,7 +36,7 @@ class Problem:
     scorer : callable
         One scorer, or scikit-learn's holder of several.
     fit_params, score_params : dict
-        Routed metadata, to be cut to the rows of the fold.
+        Routed metadata, to be cut to the rows of the fold; each fit takes its `own`.
     n_candidates : int
         Upper bound of the number of candidates, for progress messages.
     return_train_score : bool
@@ -66,6 +67,10 @@ class Problem:
     resource: Resource = field(default_factory=Resource)
     limits: Limits = field(default_factory=Limits)
     sharing: Sharing | None = None
+
+    def own(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the copy of metadata that belongs to one fit."""
+        return copies(params, num_samples(self.X)) if params else {}
 
 
 def evaluate(job: Job, problem: Problem) -> Report:

@@ -5,6 +5,7 @@ backend by itself, through the methods that joblib asks of every backend, so tha
 choice of a candidate may depend on all results that are there.
 """
 
+import multiprocessing
 import os
 import pickle
 import queue
@@ -93,7 +94,7 @@ class SequentialExecutor:
 
 
 class ParallelExecutor:
-    """Run jobs on a joblib backend that has been configured.
+    """Run jobs on a joblib backend that has been configured, or in one process.
 
     Parameters
     ----------
@@ -102,8 +103,9 @@ class ParallelExecutor:
     shared : object
         What all jobs share; local processes read it from one file, once, and a cluster
         gets it once.
-    parallel : joblib.Parallel
-        Inside its ``with`` block, unless it stands for a cluster.
+    parallel : joblib.Parallel or None
+        Inside its ``with`` block, unless it stands for a cluster; None for one process
+        of the executor's own, whatever backend is active.
     n_workers : int
         Number of jobs that run side by side.
     folder : Path
@@ -126,7 +128,7 @@ class ParallelExecutor:
         self,
         function: Callable[..., Any],
         shared: Any,
-        parallel: Parallel,
+        parallel: Parallel | None,
         n_workers: int,
         folder: Path,
         lost: Callable[..., Any],
@@ -139,8 +141,8 @@ class ParallelExecutor:
         self._waiting: deque[_Task] = deque()
         self._suspects: deque[_Task] = deque()
         self._ready: deque[Any] = deque()
-        self._backend = parallel._backend
-        self._pools: SinglePools | None = None
+        self._backend = parallel._backend if parallel else LokyBackend(nesting_level=0)
+        self._pools = None if parallel else self._new_pools()
         self._watch = PoolWatch(None)
         self._end: Errand | None = None
         self._ended = False
@@ -276,8 +278,7 @@ class ParallelExecutor:
             tasks += self._in_flight.values()
             self._in_flight.clear()
             self._control.submit(self._end_pool).wait()
-            environment = self._backend._prepare_worker_env(n_jobs=self.n_workers)
-            self._pools = SinglePools(self.n_workers, environment)
+            self._pools = self._new_pools()
         reasons = [limit_exceeded(task.job) for task in tasks]
         for task, reason in zip(tasks, reasons, strict=True):
             if reason is not None:
@@ -288,6 +289,10 @@ class ParallelExecutor:
                 self._ready.append(self._lost(task.job, error))
             else:
                 self._try_again(task, error)
+
+    def _new_pools(self) -> SinglePools:
+        environment = self._backend._prepare_worker_env(n_jobs=self.n_workers)
+        return SinglePools(self.n_workers, environment)
 
     def _try_again(self, task: "_Task", error: BrokenExecutor) -> None:
         task.tried = True
@@ -363,6 +368,8 @@ def open_executor(
     shared: Any,
     n_jobs: int | None,
     lost: Callable[..., Any],
+    *,
+    in_process: bool = False,
 ) -> Iterator[SequentialExecutor | ParallelExecutor]:
     """Open an executor on the joblib backend that is active.
 
@@ -377,6 +384,9 @@ def open_executor(
     lost : callable
         Called as ``lost(job, error, shared=shared)`` for the result of a job that kills
         its worker.
+    in_process : bool, default=False
+        Whether one job at a time has a process of its own too, which can be ended,
+        unless threads were asked for.
 
     Yields
     ------
@@ -386,24 +396,26 @@ def open_executor(
     """
     parallel = Parallel(n_jobs=n_jobs)
     cluster = cluster_of(parallel._backend)
+    in_process = in_process and _may_start_process(parallel._backend)
     # Ray starts processes in joblib's block that would lie idle; in a worker of Dask,
     # who waits for other jobs must make room for them
     block = parallel._backend.retrieval_context() if cluster else parallel
     with block:
         n_workers = parallel._effective_n_jobs()
-        if n_workers == 1 and not (cluster and cluster.ignores_n_jobs):
+        alone = n_workers == 1 and not (cluster and cluster.ignores_n_jobs)
+        if alone and not in_process:
             yield SequentialExecutor(function, shared)
             return
         folder = Path(tempfile.mkdtemp("", "sklearn_hpo_", _temp_root(parallel)))
         try:
             executor = ParallelExecutor(
-                function, shared, parallel, n_workers, folder, lost
+                function, shared, None if alone else parallel, n_workers, folder, lost
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         try:
-            if cluster is None:
+            if cluster is None and not alone:
                 parallel._backend.start_call()
             yield executor
         except BaseException:
@@ -412,8 +424,19 @@ def open_executor(
             raise
         finally:
             executor.close(folder)
-            if cluster is None:
+            if cluster is None and not alone:
                 parallel._backend.stop_call()
+
+
+def _may_start_process(backend: Any) -> bool:
+    """Whether a process is no surprise, as the backend is one of processes.
+
+    Inside a job of another one, joblib's own choice of a backend does not count.
+    """
+    if multiprocessing.current_process().daemon:
+        return False  # workers of multiprocessing must not have children
+    nested = bool(getattr(backend, "nesting_level", 0))
+    return nested or isinstance(backend, _LOCAL_PROCESSES)
 
 
 def _temp_root(parallel: Parallel) -> str | None:

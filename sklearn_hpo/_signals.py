@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from types import FrameType
 
 
@@ -17,8 +18,17 @@ class Terminated(SystemExit):
     def __repr__(self) -> str:
         return "SIGTERM"
 
+    def __reduce__(self) -> tuple[type["Terminated"], tuple[()]]:
+        """Pickle without the status, so that a worker can raise it in its caller."""
+        return Terminated, ()
+
+
+# what this process was told: it has to end, and soon will be killed
+_heard: list[int] = []
+
 
 def _raise(signum: int, frame: FrameType | None) -> None:
+    _heard.append(signum)
     raise Terminated
 
 
@@ -34,7 +44,10 @@ def _hold() -> None:
 
 
 def _release() -> None:
-    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before)
+    # another thread may have begun to fork before this was registered
+    before = vars(_masks).pop("before", None)
+    if before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _release_child() -> None:
@@ -43,10 +56,15 @@ def _release_child() -> None:
 
 
 _masks = threading.local()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_hold, after_in_parent=_release, after_in_child=_release_child
-    )
+
+
+@lru_cache(maxsize=1)
+def _guard_forks() -> None:
+    # with the first search, so that an import changes nothing
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_hold, after_in_parent=_release, after_in_child=_release_child
+        )
 
 
 @contextmanager
@@ -54,11 +72,15 @@ def sigterm_raises() -> Iterator[None]:
     """Let SIGTERM raise `Terminated` inside the block, where it would kill.
 
     It is left alone if somebody else handles it, and outside the main thread, which
-    alone hears signals.
+    alone hears signals. Who has heard it in an earlier block raises at once, unless
+    somebody else has taken over since.
     """
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
+    if _heard:
+        raise Terminated
+    _guard_forks()
     try:
         with suppress(ValueError):  # not the main thread of the main interpreter
             signal.signal(signal.SIGTERM, _raise)

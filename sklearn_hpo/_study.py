@@ -124,6 +124,8 @@ class Study:
     _records: list[float] = field(default_factory=list, init=False)
     _closed: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
+    _late: bool = field(default=False, init=False)
+    _completes_one: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._candidates = Candidates(
@@ -175,27 +177,40 @@ class Study:
         """
         self._candidates.begin()
         try:
-            while self._fill(executor):
-                if self._replayed:
-                    self._receive(self._replayed.popleft())
-                    continue
-                report = executor.next_result()
-                self._note(report)
-                self._receive(report)
-                if report.lost:
-                    self._give_up(report)
-                if report.callback_error is not None:
-                    raise CallbackFailed(report.callback_error)
+            self._work_off(executor)
+            timed = math.isfinite(self.rules.deadline) and not self._stopped
+            if timed and not any(map(_is_whole, self.settled)):
+                self._complete_one()
+                self._work_off(executor)
         except _ENDS as error:
             executor.abort()
+            errors = [r.get("fit_error") for e in self.settled for r in e.results]
+            if all(errors):
+                if isinstance(error, KeyboardInterrupt):
+                    raise KeyboardInterrupt(_nothing_to_keep(errors)) from None
+                raise
             # who stops a search inside a fit of another one means both
-            if not self.settled or (inside_fit() and isinstance(error, _SIGNALS)):
+            if inside_fit() and isinstance(error, _SIGNALS):
                 raise
             self.cut_short_by = error
         told = set(map(id, self._told))
         ended = self.evaluations if self.rules.deterministic else self.settled
         self._tell([e for e in ended if e.settled and id(e) not in told])
         self._candidates.teach()
+
+    def _work_off(self, executor: SequentialExecutor | ParallelExecutor) -> None:
+        """Run jobs and take their reports until there is nothing left to do."""
+        while self._fill(executor):
+            if self._replayed:
+                self._receive(self._replayed.popleft())
+                continue
+            report = executor.next_result()
+            self._note(report)
+            self._receive(report)
+            if report.lost:
+                self._give_up(report)
+            if report.callback_error is not None:
+                raise CallbackFailed(report.callback_error)
 
     def _note(self, report: Report) -> None:
         if self.journal is not None:
@@ -213,31 +228,37 @@ class Study:
 
     def _fill(self, executor: SequentialExecutor | ParallelExecutor) -> bool:
         """Keep the workers busy; return whether any job is under way."""
-        while executor.n_running + len(self._replayed) < executor.n_slots:
+        # a job that waits at a worker of a cluster would begin after the deadline
+        timed = math.isfinite(self.rules.deadline)
+        n_slots = executor.n_workers if timed else executor.n_slots
+        while executor.n_running + len(self._replayed) < n_slots:
             if not self._jobs and not self._schedule():
                 break
             job = self._jobs.popleft()
             report = None
             if self.journal is not None:
                 report = self.journal.find(self.trials[job.trial].trial, job)
-            if report is None:
-                executor.submit(job)
-            else:
+            if report is not None:
                 self._replayed.append(report)
+            elif self._completes_one or not self._time_is_up():
+                executor.submit(job)
         return executor.n_running + len(self._replayed) > 0
 
     def _schedule(self) -> bool:
         """Queue the next piece of work, if there is one now."""
+        if self._completes_one:
+            return False
         known = self._known() if self._may_start() else None
         if known is not None:
             self._tell(known)
             if self._out_of_time() or self._stagnates():
                 self._close()
-        work = self.scheduler.next(
-            None if known is None or self._closed else len(self._told)
-        )
-        if isinstance(work, Continue):
-            return self._go_on(work)
+        n_known = None if known is None or self._closed else len(self._told)
+        work = self.scheduler.next(n_known)
+        while isinstance(work, Continue):
+            if self._go_on(work):
+                return True
+            work = self.scheduler.next(n_known)
         return work is not None and self._start(work)
 
     def _start(self, work: New) -> bool:
@@ -253,26 +274,55 @@ class Study:
         return True
 
     def _go_on(self, work: Continue) -> bool:
-        """Queue what a trial needs to get up to a higher budget."""
+        """Queue what a trial needs to get up to a higher budget, if it may go on."""
         before = self.trials[work.trial]
         if not before.settled:
             self._queue(before, work.budget)
             return True
-        if self._stopped or not self._has_time(work.budget - before.budget):
-            self._stopped = True
-            return self._schedule()
-        before.status = "promoted"
-        earlier = (*before.earlier, before.budget)
-        evaluation = Evaluation(
-            before.trial, work.stage, before.budget, earlier=earlier
-        )
+        self._late = self._late or not self._has_time(work.budget - before.budget)
+        if self._stopped or self._late:
+            return False
+        self._queue(self._next_evaluation(before, work.stage), work.budget)
+        return True
+
+    def _next_evaluation(self, before: Evaluation, stage: int) -> Evaluation:
+        """Begin the evaluation of a trial that follows another one."""
+        earlier = before.earlier
+        if before.settled:
+            before.status = "promoted"
+            earlier = (*earlier, before.budget)
+        evaluation = Evaluation(before.trial, stage, before.budget, earlier=earlier)
         if self.by_fold:
             evaluation.reports = dict(before.reports)
             evaluation.n_folds = before.n_folds
-        self.trials[work.trial] = evaluation
+        self.trials[before.trial.number] = evaluation
         self.evaluations.append(evaluation)
-        self._queue(evaluation, work.budget)
-        return True
+        return evaluation
+
+    def _complete_one(self) -> None:
+        """Queue what the trial that is furthest lacks of the full budget.
+
+        The time is up, and no other one goes on: the scheduler is not asked.
+        """
+        self._completes_one = True
+        scored = [e for e in self.settled if math.isfinite(e.score)]
+        begun = [e for e in self.trials if not e.settled]
+        if scored:
+            best = max(scored, key=lambda e: (e.budget, e.score, -e.trial.number))
+            evaluation = self.trials[best.trial.number]
+        elif begun:
+            evaluation = max(begun, key=lambda e: (len(e.reports), -e.trial.number))
+        else:  # all have failed
+            return
+        plan = self.scheduler.plan
+        bracket = plan[evaluation.stage].bracket
+        last = max(i for i, stage in enumerate(plan) if stage.bracket == bracket)
+        if evaluation.settled or not (self.by_fold or _is_whole(evaluation)):
+            evaluation = self._next_evaluation(evaluation, last)
+        evaluation.stage = last
+        evaluation.n_folds = 0
+        self._queue(evaluation, 1.0)
+        self._jobs = deque(j for j in self._jobs if j.fold not in evaluation.reports)
 
     def _queue(self, evaluation: Evaluation, budget: float) -> None:
         """Queue the jobs that bring a trial up to `budget`."""
@@ -333,8 +383,12 @@ class Study:
 
     def _out_of_time(self) -> bool:
         """Whether a new trial would come too late, or leave no time for the others."""
-        if not self.settled or math.isinf(self.rules.deadline):
+        if not self.trials or math.isinf(self.rules.deadline):
             return False
+        if not any(math.isfinite(e.score) for e in self.settled):
+            return self._time_is_up()
+        if self.journal is not None and len(self.trials) in self.journal.proposals:
+            return False  # what is done costs no time, and what is not will not begin
         ahead = self.scheduler.ahead(paid=self.by_fold or self.models is not None)
         if ahead > 0.0:
             return not self._has_time(ahead)
@@ -356,8 +410,14 @@ class Study:
         pace = spent / self._spent
         return now + share * pace + self._refit_seconds() <= self.rules.deadline
 
+    def _time_is_up(self) -> bool:
+        """Whether no further fit may begin, as the rest is for the refit."""
+        if math.isinf(self.rules.deadline):
+            return False
+        return time.monotonic() + self._refit_seconds() > self.rules.deadline
+
     def _refit_seconds(self) -> float:
-        if not self.rules.refit_factor:
+        if not self.rules.refit_factor or not self.settled:
             return 0.0
         model = self.best or self.settled[-1]
         whole = model.fit_seconds if self.by_fold else model.fit_seconds / model.gain
@@ -383,16 +443,17 @@ class Study:
         if len(evaluation.reports) < evaluation.n_folds:
             return
         evaluation.score = self.score_of(evaluation.results)
-        if self.scheduler.report(report.trial, evaluation.budget, evaluation.score):
+        if self._completes_one:
+            evaluation.estimate = evaluation.score
+            self._settle(evaluation)
+        elif self.scheduler.report(report.trial, evaluation.budget, evaluation.score):
+            evaluation.estimate = self.scheduler.estimate(report.trial)
+            evaluation.variance = self.scheduler.variance(report.trial)
             self._settle(evaluation)
 
     def _settle(self, evaluation: Evaluation) -> None:
         """Count the score of an evaluation, and free what no trial needs any more."""
-        number = evaluation.trial.number
-        evaluation.estimate = self.scheduler.estimate(number)
-        evaluation.variance = self.scheduler.variance(number)
-        whole = math.isclose(evaluation.budget, 1.0)
-        evaluation.status = "complete" if whole else "stopped"
+        evaluation.status = "complete" if _is_whole(evaluation) else "stopped"
         if not math.isfinite(evaluation.score):
             evaluation.status = "failed"
         self.settled.append(evaluation)
@@ -409,3 +470,17 @@ class Study:
 
 def _rank(evaluation: Evaluation) -> tuple[float, int]:
     return evaluation.score, -evaluation.trial.number
+
+
+def _is_whole(evaluation: Evaluation) -> bool:
+    """Whether an evaluation has, or will have, all of the budget."""
+    return math.isclose(evaluation.budget, 1.0)
+
+
+def _nothing_to_keep(errors: list[str | None]) -> str:
+    """Say why an interrupt leaves nothing that could be used."""
+    text = "The search was interrupted before any candidate was complete"
+    if not errors:
+        return f"{text}: there is nothing to keep."
+    last = str(errors[0]).strip().splitlines()[-1]
+    return f"{text}; all fits so far have failed, the first with {last}"

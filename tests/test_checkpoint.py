@@ -601,9 +601,9 @@ def test_a_resumed_halving_knows_its_pace(path, clock):
         search.fit(X, Y)
     assert search.n_candidates_ == [27, 11, 6]
     STOP["at"] = None
-    began = clock.now
     search.set_params(max_time=20).fit(X, Y)
-    assert clock.now - began <= 20
+    # there is no time for any of them, but without one there is no result
+    assert search.n_candidates_ == [27, 11, 6, 1]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")

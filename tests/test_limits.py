@@ -15,6 +15,7 @@ from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import cross_validate
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
 
@@ -96,6 +97,57 @@ def test_limits_do_not_touch_fits_within_them():
     )
 
 
+@pytest.mark.parametrize("n_jobs", [None, 1])
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_one_job_with_limits_has_one_process(backend, n_jobs, tmp_path, monkeypatch):
+    monkeypatch.setenv("BUSY", str(tmp_path))
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path / "temp"))
+    points = [{"x": 0.5}, {"x": 0.05}, {"x": 0.6}, {"x": 0.35}]
+    how = {"n_iter": 4, "points_to_evaluate": points, "n_jobs": n_jobs}
+    fitted = search(fit_timeout=5.0, **how).set_params(estimator=Named())
+    with (
+        joblib.parallel_config(backend),
+        pytest.warns(FitFailedWarning, match="fit_timeout allows"),
+    ):
+        fitted.fit(X, Y)
+    np.testing.assert_allclose(
+        fitted.cv_results_["mean_test_score"], [-0.01, -9.0, 0.0, -9.0], atol=1e-12
+    )
+    pids = {int(path.name) for path in tmp_path.iterdir() if path.name != "temp"}
+    assert os.getpid() not in pids
+    assert len(pids) == 2  # the one that hung was replaced
+    assert not list((tmp_path / "temp").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_limits_hold_inside_cross_validation(backend):
+    points = [{"x": 0.5}, {"x": 0.05}]
+    inner = search(n_jobs=None, refit=True, n_iter=2, points_to_evaluate=points)
+    with joblib.parallel_config(backend):
+        found = cross_validate(
+            inner.set_params(fit_timeout=5.0),
+            X,
+            Y,
+            cv=2,
+            n_jobs=2,
+            error_score="raise",
+            return_estimator=True,
+        )
+    for fitted in found["estimator"]:
+        assert fitted.cv_results_["mean_test_score"][1] == -9.0
+    np.testing.assert_allclose(found["test_score"], -0.01)
+
+
+class Named(Risky):
+    """Leaves the number of its process."""
+
+    def fit(self, X, y):
+        (Path(os.environ["BUSY"]) / str(os.getpid())).touch()
+        return super().fit(X, y)
+
+
 class Busy(Risky):
     """Leaves the number of its process, and takes its time."""
 
@@ -150,12 +202,12 @@ def test_deaths_in_a_halving_search():
 
 
 @pytest.mark.parametrize("limit", [{"fit_timeout": 5.0}, {"fit_memory": 10**9}])
-@pytest.mark.parametrize("backend", ["threading", "alone"])
-def test_where_no_fit_can_be_ended_limits_are_refused(limit, backend):
-    n_jobs = 1 if backend == "alone" else 2
-    name = "loky" if backend == "alone" else backend
+@pytest.mark.parametrize(
+    ("backend", "n_jobs"), [("threading", 2), ("threading", None), ("sequential", 1)]
+)
+def test_where_no_fit_can_be_ended_limits_are_refused(limit, backend, n_jobs):
     with (
-        joblib.parallel_config(name),
+        joblib.parallel_config(backend),
         pytest.raises(ValueError, match="need worker processes"),
     ):
         search(n_jobs=n_jobs, **limit).fit(X, Y)

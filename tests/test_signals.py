@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM, sent to a process of its own."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -9,12 +10,15 @@ import threading
 import time
 from pathlib import Path
 
+import joblib
 import pytest
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
+from sklearn.model_selection import cross_validate
 
-from sklearn_hpo import BayesSearchCV, read_checkpoint
+from sklearn_hpo import BayesSearchCV, HyperbandSearchCV, read_checkpoint
+from sklearn_hpo import _signals as signals
 from sklearn_hpo._signals import Terminated, sigterm_raises
 
 X, Y = load_iris(return_X_y=True)
@@ -210,6 +214,7 @@ def _sigterm_kills():
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGTERM, before)
+    signals._heard.clear()
 
 
 def search(at, **how):
@@ -295,3 +300,143 @@ def test_terminated_names_itself():
     with pytest.raises(Terminated) as caught, sigterm_raises():
         signal.raise_signal(signal.SIGTERM)
     assert repr(caught.value) == "SIGTERM"
+
+
+@pytest.mark.usefixtures("_sigterm_kills")
+@pytest.mark.parametrize("where", ["here", "thread", "cross_validate"])
+def test_after_sigterm_no_other_search_begins(where):
+    with pytest.warns(RuntimeWarning, match=r"interrupted \(SIGTERM\)"):
+        first = search(5).fit(X, Y)
+    n_fits = Signalled.n_fits
+    caught = []
+
+    def later():
+        try:
+            if where == "cross_validate":
+                cross_validate(search(0), X, Y, error_score=0.0)
+            else:
+                search(0).fit(X, Y)
+        except SystemExit as error:
+            caught.append(error.code)
+
+    if where == "thread":
+        thread = threading.Thread(target=later)
+        thread.start()
+        thread.join()
+    else:
+        later()
+    assert caught == [143]
+    assert Signalled.n_fits == n_fits
+    assert set(first.predict(X)) == {0}  # as before
+
+
+@pytest.mark.usefixtures("_sigterm_kills")
+def test_cross_validation_ends_with_the_search_that_heard_sigterm():
+    with (
+        pytest.warns(RuntimeWarning, match=r"interrupted \(SIGTERM\)"),
+        pytest.raises(SystemExit) as caught,
+    ):
+        cross_validate(search(5), X, Y, error_score=0.0)
+    assert caught.value.code == 143
+    assert Signalled.n_fits == 6  # with the refit of the one that heard it
+
+
+@pytest.mark.usefixtures("_sigterm_kills")
+def test_the_refit_of_an_outer_search_may_search():
+    """It belongs to the search that heard the signal."""
+
+    class Nested(Signalled):
+        def fit(self, X, y):
+            search(self.at).fit(X, y)
+            self.classes_ = [0, 1, 2]
+            return self
+
+    outer = BayesSearchCV(Nested(at=13 * 2 + 6), {"x": uniform(0, 1)}, cv=2, n_iter=4)
+    with pytest.warns(RuntimeWarning, match=r"\(SIGTERM\): it keeps the 1 cand"):
+        outer.fit(X, Y)
+    assert Signalled.n_fits == 13 * 2 + 6 + 13
+    assert hasattr(outer, "best_estimator_")
+
+
+@pytest.mark.usefixtures("_sigterm_kills")
+def test_who_handles_sigterm_after_the_search_takes_over():
+    with pytest.warns(RuntimeWarning, match=r"interrupted \(SIGTERM\)"):
+        search(5).fit(X, Y)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    assert search(0).fit(X, Y).n_trials_ == 6
+
+
+@pytest.mark.slow
+def test_a_program_that_goes_on_searching_ends_with_143(tmp_path):
+    script = """
+        import signal, sys
+        import numpy as np
+        from sklearn_hpo import BayesSearchCV
+        sys.path.insert(0, sys.argv[1])
+        from test_signals import Signalled, search
+        X, y = np.zeros((90, 1)), np.arange(90) % 2
+        first = search(5).fit(X, y)
+        print(first.n_trials_, Signalled.n_fits, flush=True)
+        search(0).fit(X, y)
+        print("too late")
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert run.returncode == 143, run.stderr
+    assert run.stdout.split() == ["2", "6"]
+
+
+def test_terminated_crosses_processes():
+    copy = pickle.loads(pickle.dumps(Terminated()))
+    assert isinstance(copy, Terminated)
+    assert copy.code == 143
+
+
+class Interrupted(Signalled):
+    """Fails, or not, before Ctrl-C comes."""
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        if self.x > 2:
+            raise ValueError("x is too large")
+        return self
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("kind", ["plain", "racing", "rungs"])
+def test_an_interrupt_before_there_is_anything_says_so(kind, n_jobs):
+    Signalled.n_fits = 0
+    estimator = Interrupted(at=2, signum=signal.SIGINT)
+    space = {"x": uniform(0, 1)}
+    how = {"cv": 5, "n_jobs": n_jobs, "random_state": 0}
+    if kind == "rungs":
+        outcome = HyperbandSearchCV(estimator, space, resource="n_samples", **how)
+    else:
+        outcome = BayesSearchCV(
+            estimator, space, n_iter=6, racing=kind == "racing", **how
+        )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with (
+            joblib.parallel_config("threading"),
+            pytest.raises(KeyboardInterrupt, match="nothing to keep") as caught,
+        ):
+            outcome.fit(X, Y)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    # no traceback from inside of the fits
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    assert not hasattr(outcome, "cv_results_")
+
+
+def test_an_interrupt_after_failures_shows_the_first():
+    Signalled.n_fits = 0
+    estimator = Interrupted(at=5, signum=signal.SIGINT)
+    how = {"cv": 2, "n_iter": 6, "random_state": 0}
+    with pytest.raises(KeyboardInterrupt, match=r"failed, .* ValueError: x is too"):
+        BayesSearchCV(estimator, {"x": uniform(3, 1)}, **how).fit(X, Y)

@@ -51,7 +51,12 @@ from sklearn_hpo.search._checkpoint import open_checkpoint
 from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
-from sklearn_hpo.search._workers import folder_of_notes, own_filters, parts_of_jobs
+from sklearn_hpo.search._workers import (
+    folder_of_notes,
+    own_filters,
+    parts_of_jobs,
+    warn_of_shared,
+)
 from sklearn_hpo.space import SearchSpace
 
 
@@ -126,6 +131,7 @@ class SearchCV(BaseSearchCV):
         **params : dict of str to object
             Metadata for the estimator's ``fit``, the scorer and the splitter, such as
             ``sample_weight`` and ``groups``, passed on as scikit-learn's searches do.
+            Each fit gets its own copy of what is no data, such as callbacks.
 
         Returns
         -------
@@ -138,11 +144,13 @@ class SearchCV(BaseSearchCV):
             Before any fit, if a parameter of the search or its space is wrong; after
             all of them, if every fit failed.
         KeyboardInterrupt, SystemExit
-            If Ctrl-C or SIGTERM comes twice, or before any candidate is complete.
+            If Ctrl-C or SIGTERM comes twice, or before any candidate is complete; the
+            latter at once, if an earlier search of this process has heard SIGTERM.
         """
         began = time.monotonic()
         with sigterm_raises(), python_numbers(self):
             problem, space, scheduler = self._prepare(X, y, params)
+            warn_of_shared(problem)
             self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
             study = self._run(problem, space, scheduler, events, began)
@@ -236,7 +244,13 @@ class SearchCV(BaseSearchCV):
             _write(self._overture(problem, scheduler))
         with (
             own_filters(problem.resource),
-            open_executor(evaluate, problem, self.n_jobs, lost) as executor,
+            open_executor(
+                evaluate,
+                problem,
+                self.n_jobs,
+                lost,
+                in_process=bool(problem.limits),
+            ) as executor,
             events.searching(
                 stages, n_splits, detach=not executor.in_caller
             ) as fold_events,
@@ -505,7 +519,7 @@ class SearchCV(BaseSearchCV):
                 self.best_estimator_,
                 self._best_budget,
                 (problem.X, *targets),
-                problem.fit_params,
+                problem.own(problem.fit_params),
             )
             self.refit_time_ = time.time() - began
         if hasattr(self.best_estimator_, "feature_names_in_"):

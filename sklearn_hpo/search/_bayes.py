@@ -156,8 +156,10 @@ class BayesSearchCV(ObjectiveSearchCV):
         new scores agree with them; other surrogates do not.
     max_time : float or None, default=None
         Seconds that ``fit`` may take. No candidate is started that would, by the
-        median of those before it, end too late for the refit. A fit that has begun is
-        not cut short.
+        median of those before it, end too late for the refit, and no fit on a fold
+        begins when the rest is for the refit: candidates that lack folds then are left
+        out. A fit that has begun is not cut short, and one candidate is completed if
+        none is by then.
     max_concurrent : int or "auto", default="auto"
         Number of candidates under way at once. Candidate ``t`` is chosen knowing
         exactly the results up to ``t - max_concurrent``, so for a given value the
@@ -176,7 +178,7 @@ class BayesSearchCV(ObjectiveSearchCV):
     fit_timeout : float or None, default=None
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs
-        `n_jobs` of 2 or more and processes of this machine, as joblib's "loky".
+        processes of this machine, as joblib's "loky"; one job has one, too.
     fit_memory : int or None, default=None
         Bytes by which the memory of a worker process may grow during a fit. As
         `fit_timeout`, on Linux.

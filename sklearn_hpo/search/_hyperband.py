@@ -147,7 +147,9 @@ class HyperbandSearchCV(SearchCV):
         candidates, 3 at most, start before all others.
     max_time : float or None, default=None
         Seconds that ``fit`` may take. No more candidates start once those that have
-        started will need the rest of the time for their rungs and the refit.
+        started will need the rest of the time for their rungs and the refit, and no fit
+        on a fold begins when the rest is for the refit. If no candidate has had all of
+        the resource by then, the best one of the highest rung gets it.
     max_concurrent : int or "auto", default="auto"
         Number of evaluations under way at once before a new candidate starts. For a
         given value the result is the same whatever `n_jobs`. ``"auto"`` is 1 for one
@@ -164,7 +166,7 @@ class HyperbandSearchCV(SearchCV):
     fit_timeout : float or None, default=None
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs
-        `n_jobs` of 2 or more and processes of this machine, as joblib's "loky".
+        processes of this machine, as joblib's "loky"; one job has one, too.
     fit_memory : int or None, default=None
         Bytes by which the memory of a worker process may grow during a fit. As
         `fit_timeout`, on Linux.

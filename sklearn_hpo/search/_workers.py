@@ -5,7 +5,9 @@ from contextlib import contextmanager
 
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_hpo._copies import uncopied
 from sklearn_hpo._limits import CAN_MEASURE_MEMORY
+from sklearn_hpo._sklearn_compat import num_samples
 from sklearn_hpo._warnings import sink
 
 
@@ -55,9 +57,29 @@ def folder_of_notes(limits, executor):
     if folder is None:
         raise ValueError(
             "fit_timeout and fit_memory need worker processes of this machine, "
-            "which can be ended: set n_jobs to 2 or more, with the backend 'loky'."
+            "which can be ended: use joblib's backend 'loky', with any n_jobs, and not "
+            "inside a worker of 'multiprocessing', which can't start any."
         )
     return folder
+
+
+def warn_of_shared(problem):
+    """Warn if fits have to share what belongs to one fit.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the metadata of ``fit``.
+    """
+    given = {**problem.fit_params, **problem.score_params}
+    for name, reason in uncopied(given, num_samples(problem.X)).items():
+        warnings.warn(
+            f"The fit parameter {name!r} can't be copied ({reason}): fits share it, so "
+            "that one may find what another has left in it. Give it a __deepcopy__, or "
+            "make it in the fit itself.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
 
 def parts_of_jobs(search, heard):
