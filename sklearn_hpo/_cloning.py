@@ -47,6 +47,9 @@ def copy_unfitted(estimator: Any) -> Any:
 def _is_fitted(part: Any) -> bool:
     if not hasattr(part, "fit") or isinstance(part, type):
         return False
+    # what has no state counts as fitted
+    if not any(name.endswith("_") for name in vars(part)):
+        return False
     try:
         check_is_fitted(part)
     except (NotFittedError, TypeError):  # it may have no fit at all

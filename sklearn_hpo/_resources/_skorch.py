@@ -43,9 +43,7 @@ def epochs(learner: Learner) -> "Epochs | None":
         or varied
         or learner.searched & {"max_epochs", "train_split"}
         # other rows would be left out for validation
-        or (
-            isinstance(getattr(split, "cv", None), float) and split.random_state is None
-        )
+        or (isinstance(getattr(split, "cv", None), float) and not fixed)
     ):
         return None
     return Epochs(f"{learner.prefix}max_epochs", maximum=params["max_epochs"])
