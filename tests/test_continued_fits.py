@@ -218,6 +218,7 @@ def test_lightgbm(name, n_jobs):
         assert found.best_estimator_.booster_.num_trees() == 27
 
 
+@pytest.mark.filterwarnings("ignore:Only training set found")
 def test_lightgbm_callbacks_that_only_write_go_on():
     library = pytest.importorskip("lightgbm")
     estimator = library.LGBMClassifier(n_estimators=27, n_jobs=1, verbose=-1)
@@ -512,12 +513,17 @@ def test_transformers_of_the_user_that_treat_all_rows_alike_are_fitted_once():
     assert Shifted.n_fits == 3 * len(FOLDS)
 
 
-ENCODERS = (
-    "CatBoostEncoder JamesSteinEncoder LeaveOneOutEncoder TargetEncoder WOEEncoder"
+@pytest.mark.filterwarnings("ignore:.*no_silent_downcasting. is deprecated")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CatBoostEncoder",
+        "JamesSteinEncoder",
+        "LeaveOneOutEncoder",
+        "TargetEncoder",
+        "WOEEncoder",
+    ],
 )
-
-
-@pytest.mark.parametrize("name", ENCODERS.split())
 @pytest.mark.parametrize("random", [False, True])
 def test_category_encoders(name, random):
     library = pytest.importorskip("category_encoders")
