@@ -9,6 +9,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+from sklearn_hpo._cloning import copy_unfitted
 from sklearn_hpo._copies import copies
 from sklearn_hpo._limits import Limits, limited
 from sklearn_hpo._resources import Resource
@@ -218,7 +219,7 @@ def _refused(job: Job, problem: Problem) -> bool:
     scikit-learn lets this error end the search; here it costs one candidate.
     """
     try:
-        clone(problem.estimator).set_params(**clone(job.params, safe=False))
+        copy_unfitted(problem.estimator).set_params(**clone(job.params, safe=False))
     except Exception:
         return True
     return False

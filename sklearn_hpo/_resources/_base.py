@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
+from sklearn_hpo._cloning import copy_unfitted
 from sklearn_hpo._trial import Job
 
 Indices = NDArray[np.intp]
@@ -136,7 +136,7 @@ class Resource:
             For its ``set_params``.
         """
         amount = self.amount(job.budget)
-        return clone(estimator), {**job.params, **self.params(amount)}
+        return copy_unfitted(estimator), {**job.params, **self.params(amount)}
 
     def end(self, estimator: Any, job: Job) -> Any:
         """Return what a later job of the trial needs to go on from here.

@@ -2,18 +2,12 @@
 
 import math
 import numbers
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.decomposition import (
-    NMF,
-    DictionaryLearning,
-    MiniBatchDictionaryLearning,
-    MiniBatchNMF,
-)
 from sklearn.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
@@ -25,10 +19,8 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import SGDOneClassSVM
-from sklearn.manifold import LocallyLinearEmbedding
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import TargetEncoder
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
@@ -38,17 +30,24 @@ from sklearn_hpo._resources._base import (
     Samples,
     nested_order,
 )
+from sklearn_hpo._resources._boosting import (
+    boosting,
+    library_of,
+    names_of_rounds,
+    rounds_of,
+)
 from sklearn_hpo._resources._iterations import (
     HIST_BOOSTING,
     LINEAR,
     NETWORKS,
-    Boosting,
     Iterations,
     PartialFit,
     Staged,
     WarmStart,
-    final_step,
 )
+from sklearn_hpo._resources._learner import Learner, final_step
+from sklearn_hpo._resources._skorch import epochs
+from sklearn_hpo._resources._transformers import sets_training_rows_apart
 from sklearn_hpo._sklearn_compat import num_samples
 
 # Ensembles of independent members, whose order shows early.
@@ -60,14 +59,11 @@ _AVERAGING = (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-# Those that give training rows another form than later ones.
-_APART = (
-    DictionaryLearning,
-    LocallyLinearEmbedding,
-    MiniBatchDictionaryLearning,
-    MiniBatchNMF,
-    NMF,
-    TargetEncoder,
+_FORESTS = (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
 )
 # Those that go on by passes over the rows, or not at all.
 _BY_PASSES = (*NETWORKS, *LINEAR, SGDOneClassSVM)
@@ -98,6 +94,8 @@ class Data:
         Groups of rows that no fold cuts.
     searched : set of str
         The parameters that are searched.
+    fit_params : dict
+        What ``fit`` of the estimator is given beside them.
     """
 
     estimator: Any
@@ -106,6 +104,12 @@ class Data:
     splits: Sequence[tuple[Any, Any]]
     groups: Any
     searched: frozenset[str]
+    fit_params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def learner(self) -> Learner:
+        """The estimator that learns: itself, or the last step of a pipeline."""
+        return Learner.of(self.estimator, self.searched, self.fit_params)
 
 
 def choose_resource(
@@ -145,6 +149,9 @@ def choose_resource(
         resource = _folds(data)
     elif name == "n_samples":
         resource = _samples(data)
+    elif name == "partial_fit" and data.learner.is_from("skorch"):
+        # one call of it does max_epochs of them
+        resource = _named(f"{data.learner.prefix}max_epochs", data)
     elif name == "partial_fit":
         resource = _partial_fit(data)
     else:
@@ -155,28 +162,28 @@ def choose_resource(
 
 def _iterations(data: Data) -> Iterations | None:
     """Return the iterations that the estimator can continue, if it can."""
-    prefix, final = final_step(data.estimator)
-    parameters = final.get_params(deep=False) if hasattr(final, "get_params") else {}
+    learner = data.learner
+    prefix, params = learner.prefix, learner.params
     path = prefix.removesuffix("__").split("__")
     steps = {"__".join(path[:i]) for i in range(1, len(path) + 1)}
-    name = "n_estimators" if "n_estimators" in parameters else "max_iter"
-    fixed = {prefix + name, f"{prefix}warm_start"} | steps
-    if name not in parameters or fixed & data.searched or _is_refitted(data, prefix):
+    if steps & data.searched or _is_refitted(data, prefix):
         return None
-    amount = parameters[name]
-    settings: dict[str, Any] = {"name": prefix + name, "maximum": amount}
-    if type(final).__module__.split(".")[0] in ("xgboost", "lightgbm"):
-        if not _boosts(final, data.searched, prefix):
-            return None
-        # None stands for the booster's own default
-        return Boosting(**{**settings, "maximum": amount or 100})
-    if name == "max_iter" and _passes_work(final, data.searched, prefix):
+    library = library_of(learner)
+    if library is not None:
+        return boosting(learner, library)
+    if learner.is_from("skorch"):
+        return epochs(learner)
+    name = "n_estimators" if "n_estimators" in params else "max_iter"
+    if name not in params or {name, "warm_start"} & learner.searched:
+        return None
+    settings: dict[str, Any] = {"name": prefix + name, "maximum": params[name]}
+    if name == "max_iter" and _passes_work(learner):
         return _partial_fit(data)
-    if "warm_start" not in parameters and hasattr(final, "staged_predict"):
-        return Staged(**settings)
-    if "warm_start" not in parameters or _starts_anew(final, data.searched, prefix):
+    if "warm_start" not in params and hasattr(learner.estimator, "staged_predict"):
+        return Staged(**settings) if learner.stages_are_predictions() else None
+    if "warm_start" not in params or _starts_anew(learner):
         return None
-    total = name == "n_estimators" or isinstance(final, HIST_BOOSTING)
+    total = name == "n_estimators" or isinstance(learner.estimator, HIST_BOOSTING)
     return WarmStart(**settings, total=total)
 
 
@@ -188,42 +195,26 @@ def _is_refitted(data: Data, prefix: str) -> bool:
     pipelines = [p for p in (data.estimator, *parts) if isinstance(p, Pipeline)]
     # other kinds may resample rows, and `transform_input` is for metadata of each fit
     own = all(type(p) is Pipeline and p.transform_input is None for p in pipelines)
-    return not own or any(
-        isinstance(part, _APART) or getattr(part, "sample_posterior", False)
-        for part in parts
-    )
+    return not own or any(sets_training_rows_apart(part) for part in parts)
 
 
-def _boosts(final: Any, searched: frozenset[str], prefix: str) -> bool:
-    """Whether rounds that XGBoost or LightGBM adds are those of a longer training."""
-    settings = final.get_params(deep=False)
-    kinds = ("booster", "boosting_type", "boosting", "boost")
-    varied = {prefix + name for name in (*kinds, "early_stopping_rounds")}
-    return (
-        not type(final).__name__.startswith("XGBRF")
-        and not {settings.get(kind) for kind in kinds} & {"rf", "dart"}
-        and settings.get("early_stopping_rounds") is None
-        and not varied & searched
-    )
-
-
-def _starts_anew(final: Any, searched: frozenset[str], prefix: str) -> bool:
+def _starts_anew(learner: Learner) -> bool:
     """Whether training that goes on would forget what it has to."""
-    settings = final.get_params(deep=False)
+    final, params = learner.estimator, learner.params
+    if isinstance(final, _FORESTS) and not learner.fits_as_in("sklearn"):
+        return True
     # step sizes and curvature; liblinear forgets all
     if (
         isinstance(final, _BY_PASSES)
-        or settings.get("solver") == "liblinear"
-        or f"{prefix}solver" in searched
+        or params.get("solver") == "liblinear"
+        or "solver" in learner.searched
     ):
         return True
     # their patience, and the scores out of the bag of members that are there
-    names = []
     if isinstance(final, (GradientBoostingClassifier, GradientBoostingRegressor)):
-        names.append("n_iter_no_change")
-    if isinstance(final, (BaggingClassifier, BaggingRegressor)):
-        names.append("oob_score")
-    return any(settings[name] or prefix + name in searched for name in names)
+        return learner.sets("n_iter_no_change") or learner.takes("monitor")
+    bags = isinstance(final, (BaggingClassifier, BaggingRegressor))
+    return bags and learner.sets("oob_score")
 
 
 def _ends_by_itself(final: Any) -> bool:
@@ -237,17 +228,18 @@ def _ends_by_itself(final: Any) -> bool:
     )
 
 
-def _passes_work(final: Any, searched: frozenset[str], prefix: str) -> bool:
+def _passes_work(learner: Learner) -> bool:
     """Whether ``partial_fit`` does what ``fit`` would."""
-    settings = final.get_params(deep=False)
-    varied = {prefix + p for p in ("solver", "early_stopping", "class_weight")}
+    final = learner.estimator
     return (
         # of others it may be another method, as online learning is
         isinstance(final, _BY_PASSES)
+        and learner.fits_as_in("sklearn")
         and hasattr(final, "partial_fit")
-        and not settings.get("early_stopping", False)
-        and settings.get("class_weight") != "balanced"
-        and not varied & searched
+        # ``fit`` alone averages over all of its passes
+        and not learner.sets("early_stopping", "average")
+        and learner.params.get("class_weight") != "balanced"
+        and not {"solver", "class_weight"} & learner.searched
     )
 
 
@@ -283,6 +275,12 @@ def _classes(final: Any, y: Any) -> Any:
 
 def _named(name: str, data: Data) -> Resource:
     parameters = data.estimator.get_params()
+    learner = data.learner
+    library = library_of(learner)
+    if library is not None and name in _with(learner.prefix, names_of_rounds(library)):
+        own, amount = rounds_of(learner, library)
+        name = learner.prefix + own
+        parameters[name] = amount
     if name not in parameters:
         raise ValueError(
             f"resource={name!r} is neither 'auto', 'partial_fit', 'folds' or "
@@ -298,6 +296,10 @@ def _named(name: str, data: Data) -> Resource:
         maximum=value if is_number else math.nan,
         whole=not is_number or isinstance(value, numbers.Integral),
     )
+
+
+def _with(prefix: str, names: Sequence[str]) -> list[str]:
+    return [prefix + name for name in names]
 
 
 def _folds_or_samples(data: Data) -> Resource:

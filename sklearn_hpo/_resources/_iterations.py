@@ -10,8 +10,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import sklearn
-from sklearn.base import clone
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -20,10 +18,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.multiclass import unique_labels
 
+from sklearn_hpo._cloning import copy_unfitted
 from sklearn_hpo._resources._base import Parameter
+from sklearn_hpo._resources._learner import final_step, params_of_last
+from sklearn_hpo._resources._transformers import are_known, digest
 from sklearn_hpo._trial import Job
 
 HIST_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
@@ -32,34 +32,14 @@ NETWORKS = (MLPClassifier, MLPRegressor)
 LINEAR = (Perceptron, SGDClassifier, SGDRegressor)
 
 
-def final_step(estimator: Any) -> tuple[str, Any]:
-    """Return the prefix of the parameters of the estimator that learns, and itself.
-
-    Parameters
-    ----------
-    estimator : estimator object
-        A pipeline, or anything else.
-
-    Returns
-    -------
-    prefix : str
-        For instance "classifier__"; empty if the estimator is no pipeline.
-    final : estimator object
-        The last step of the last pipeline.
-    """
-    prefix = ""
-    while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix, estimator
-
-
 @dataclass
-class _Model:
+class Paused:
     """A fitted estimator that waits, and how much of the resource it has had."""
 
     estimator: Any
     amount: float
+    # the rows that the last step of a pipeline got, if another fit may give it others
+    rows: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +47,8 @@ class Iterations(Parameter):
     """Iterations of an estimator that continues, bare or as the end of a pipeline.
 
     A subclass says how the last estimator goes on. What stands before it in a pipeline
-    is fitted once, and only transforms afterwards.
+    is fitted once, and only transforms afterwards; if the last step would then get
+    other rows than it had, the whole pipeline is fitted anew.
     """
 
     continues = True
@@ -76,21 +57,27 @@ class Iterations(Parameter):
         """Return a clone with its first iterations ahead, or the model that waits."""
         amount = self.amount(job.budget)
         if job.model is None:
-            estimator = clone(estimator)
+            begun, done = copy_unfitted(estimator), 0.0
             params = {**job.params, **self.settings(0, amount)}
-            done: float = 0
         else:
-            estimator, done = job.model.estimator, job.model.amount
+            begun, done = job.model.estimator, job.model.amount
             params = self.settings(done, amount)
-        self._prepare(estimator, done, amount)
-        return estimator, params
+        self._prepare(begun, done, amount)
+        if isinstance(begun, Pipeline):
+            if done:
+                self._only_last_step(begun, estimator, job)
+            elif not are_known(begun) or any(map(_is_step, job.params.values())):
+                final = final_step(begun)[1]
+                final.fit = _Noting(begun, final.fit)
+        return begun, params
 
     def end(self, estimator: Any, job: Job) -> Any:
         """Return the model with its amount, as if it had been fitted in one go."""
         amount = self.amount(job.budget)
+        rows = getattr(final_step(estimator)[1].fit, "rows", None)
         self._release(estimator)
-        estimator.set_params(**self.params(amount))
-        return _Model(estimator, amount) if job.keep else None
+        self._restore(estimator, amount)
+        return Paused(estimator, amount, rows) if job.keep else None
 
     def fit(
         self, estimator: Any, budget: float, data: Sequence[Any], params: dict[str, Any]
@@ -122,8 +109,24 @@ class Iterations(Parameter):
         function = self.advance(final, done, amount)
         if function is not None:
             final.fit = function
-        if done and isinstance(estimator, Pipeline):
-            estimator.fit = _LastStep(estimator)
+
+    def _only_last_step(self, pipeline: Pipeline, original: Any, job: Job) -> None:
+        """Let only the last step be fitted, if it gets the rows that it had."""
+        final = final_step(pipeline)[1]
+        if job.model.rows is not None:
+            final.fit = _Checking(final.fit, job.model.rows)
+
+        def fit_anew(X: Any, y: Any, **params: Any) -> None:
+            self._release(pipeline)
+            fresh, settings = self.begin(original, replace(job, model=None))
+            fresh.set_params(**settings).fit(X, y, **params)
+            pipeline.steps = fresh.steps
+
+        pipeline.fit = _LastStep(pipeline, fit_anew)
+
+    def _restore(self, estimator: Any, amount: float) -> None:
+        """Let the parameters of a fitted estimator be those of one fit."""
+        estimator.set_params(**self.params(amount))
 
     def _release(self, estimator: Any) -> None:
         """Take away what stood in for methods of the estimator."""
@@ -131,30 +134,63 @@ class Iterations(Parameter):
             vars(fitted).pop("fit", None)
 
 
+def _is_step(value: Any) -> bool:
+    return hasattr(value, "fit")
+
+
+class _OtherRowsError(Exception):
+    """Raised by a last step that gets other rows than it had."""
+
+
+class _Noting:
+    """Stands in for the ``fit`` of a last step, and notes the rows that it is given."""
+
+    def __init__(self, pipeline: Pipeline, fit: Any) -> None:
+        self.rows: str | None = None
+        self._pipeline = pipeline
+        self._fit = fit
+
+    def __call__(self, X: Any, y: Any = None, **params: Any) -> Any:
+        if not are_known(self._pipeline):
+            self.rows = digest(X) or "unknown"
+        return self._fit(X, y, **params)
+
+
+class _Checking:
+    """Stands in for the ``fit`` of a last step that goes on with the same rows only."""
+
+    def __init__(self, fit: Any, rows: str) -> None:
+        self.rows = rows
+        self._fit = fit
+
+    def __call__(self, X: Any, y: Any = None, **params: Any) -> Any:
+        if digest(X) != self.rows:
+            raise _OtherRowsError
+        return self._fit(X, y, **params)
+
+
 class _LastStep:
     """Stands in for the ``fit`` of a pipeline whose transformers are fitted."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, fit_anew: Any) -> None:
         self._pipeline = pipeline
+        self._fit_anew = fit_anew
 
     def __call__(self, X: Any, y: Any = None, **params: Any) -> Any:
+        try:
+            self._go_on(X, y, params)
+        except _OtherRowsError:
+            self._fit_anew(X, y, **params)
+        return self._pipeline
+
+    def _go_on(self, X: Any, y: Any, params: dict[str, Any]) -> None:
         step = self._pipeline
         while isinstance(step, Pipeline):
-            params = _params_of_last(step, params)
+            params = params_of_last(step, params)
             if len(step.steps) > 1:
                 X = step[:-1].transform(X)
             step = step.steps[-1][1]
         step.fit(X, y, **params)
-        return self._pipeline
-
-
-def _params_of_last(pipeline: Pipeline, params: dict[str, Any]) -> dict[str, Any]:
-    """Return what a pipeline's ``fit`` would hand to that of its last step."""
-    name = pipeline.steps[-1][0]
-    if sklearn.get_config()["enable_metadata_routing"]:
-        return dict(process_routing(pipeline, "fit", **params)[name]["fit"])
-    start = f"{name}__"
-    return {k[len(start) :]: v for k, v in params.items() if k.startswith(start)}
 
 
 @dataclass(frozen=True)
@@ -381,36 +417,3 @@ class _Stage:
     def __call__(self, X: Any) -> Any:
         # boosting that is perfect early ends early
         return deque(islice(self._staged(X), self._n), maxlen=1)[0]
-
-
-@dataclass(frozen=True)
-class Boosting(Iterations):
-    """XGBoost and LightGBM, whose ``fit`` takes an earlier model to go on with."""
-
-    def settings(self, done: float, amount: float) -> dict[str, Any]:
-        """Return the number of trees to add."""
-        return self.params(amount - done)
-
-    def advance(self, final: Any, done: float, amount: float) -> Any:
-        """Return ``fit`` with the earlier trees."""
-        if not done:
-            return None
-        if hasattr(final, "get_booster"):
-            earlier = {"xgb_model": final.get_booster()}
-        else:
-            earlier = {"init_model": final.booster_}
-        fit = type(final).fit
-
-        def more(X: Any, y: Any = None, **params: Any) -> Any:
-            seed = final.random_state
-            # XGBoost seeds its generator only if the seed is another one, and would
-            # else go on with what other fits of the process have left; LightGBM would
-            # draw the rows and columns of the first trees again
-            if seed is None or isinstance(seed, int | np.integer):
-                final.random_state = (seed or 0) + int(done)
-            try:
-                return fit(final, X, y, **earlier, **params)
-            finally:
-                final.random_state = seed
-
-        return more

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_hpo._cloning import copy_unfitted
 from sklearn_hpo._evaluate import Problem, evaluate, lost
 from sklearn_hpo._events import FitEvents
 from sklearn_hpo._executor import open_executor
@@ -185,12 +186,20 @@ class SearchCV(BaseSearchCV):
         splits = self._split(X, y, routed.splitter.split)
         groups = routed.splitter.split.get("groups")
         resource = self._make_resource(
-            Data(self.estimator, X, y, splits, groups, frozenset(space.names))
+            Data(
+                self.estimator,
+                X,
+                y,
+                splits,
+                groups,
+                frozenset(space.names),
+                routed.estimator.fit,
+            )
         )
         scheduler = self._make_scheduler(resource, space.size)
         resource = resource.planned([(s.n_trials, s.budget) for s in scheduler.plan])
         problem = Problem(
-            estimator=clone(self.estimator),
+            estimator=copy_unfitted(self.estimator),
             X=X,
             y=y,
             splits=splits,
@@ -509,7 +518,7 @@ class SearchCV(BaseSearchCV):
         return evaluation.results + [without_scores(evaluation.results)] * n_missing
 
     def _refit_best(self, problem, events):
-        self.best_estimator_ = clone(problem.estimator).set_params(
+        self.best_estimator_ = copy_unfitted(problem.estimator).set_params(
             **clone(self.best_params_, safe=False)
         )
         targets = () if problem.y is None else (problem.y,)

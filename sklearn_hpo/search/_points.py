@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
+from sklearn_hpo._cloning import copy_unfitted
+
 # Draws from a dict of the space, of which one must suit the estimator.
 _N_PROBES = 16
 
@@ -44,7 +46,7 @@ def check_names(space, estimator):
 def _refusal(estimator, params):
     """Return the error of setting `params`, or None."""
     try:
-        clone(estimator).set_params(**clone(params, safe=False))
+        copy_unfitted(estimator).set_params(**clone(params, safe=False))
     except (TypeError, ValueError) as error:
         return error
     return None
