@@ -183,23 +183,20 @@ def format_results(search, candidates, n_splits, results, *, partial, more=None)
         return search._format_results(candidates, n_splits, results, more)
 
 
-def average_over_folds_run(results, n_splits, rows):
+def average_over_folds_run(results, rows):
     """Let means, deviations and ranks be those of the folds that were run.
 
     Parameters
     ----------
     results : dict of ndarray
         `cv_results_`; changed in place.
-    n_splits : int
-        Number of splits.
-    rows : dict of int to int
-        The candidates that were evaluated on the first of them, and on how many. A fit
+    rows : dict of int to list of int
+        The candidates that were evaluated on some of the splits, and on which. A fit
         that failed on one of these leaves them without a mean, as on all folds.
     """
     for name in [key[len("mean_") :] for key in results if key.startswith("mean_t")]:
-        splits = [results[f"split{i}_{name}"] for i in range(n_splits)]
-        for row, n_run in rows.items():
-            scores = [split[row] for split in splits[:n_run]]
+        for row, splits in rows.items():
+            scores = [results[f"split{i}_{name}"][row] for i in splits]
             results[f"mean_{name}"][row] = np.mean(scores)
             results[f"std_{name}"][row] = np.std(scores)
         if f"rank_{name}" in results:

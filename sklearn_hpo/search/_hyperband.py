@@ -27,6 +27,7 @@ from sklearn_hpo.schedulers import (
     halving_plan,
     hyperband_plan,
     ladder,
+    without_useless_rungs,
 )
 from sklearn_hpo.search._base import SearchCV
 
@@ -459,22 +460,31 @@ class HyperbandSearchCV(SearchCV):
 
     def _make_scheduler(self, resource, n_points):
         self._check_strategy()
-        budgets = ladder(resource.minimum, resource.maximum, self.factor)
+        budgets = ladder(
+            resource.minimum,
+            resource.maximum,
+            self.factor,
+            **({"part_of_step": 0.0} if self.strategy == "hyperband" else {}),
+        )
         if resource.whole:
             # rungs that round to the same amount are one
             amounts = {resource.amount(budget): budget for budget in budgets}
             budgets = tuple(amount / resource.maximum for amount in amounts)
         if len(budgets) == 1:
+            why = getattr(resource, "why_alone", "") or (
+                f"min_resources={resource.minimum:g} is too near to max_resources="
+                f"{resource.maximum:g} for a factor of {self.factor}"
+            )
             warnings.warn(
-                f"All candidates get all of {resource.name}, as min_resources="
-                f"{resource.minimum:g} is too near to max_resources="
-                f"{resource.maximum:g} for a factor of {self.factor}.",
+                f"All candidates get all of {resource.name}, so nothing is saved, as "
+                f"{why}.",
                 UserWarning,
                 stacklevel=2,
             )
         if self.strategy == "hyperband":
             n_brackets = len(budgets) if self.n_brackets == "auto" else self.n_brackets
             plan = hyperband_plan(budgets, self.factor, n_brackets)
+            plan = without_useless_rungs(plan, resource.price)
             return Halving(plan, overlap=not self._learns)
         n = self.n_candidates
         if n == "auto":
@@ -489,6 +499,7 @@ class HyperbandSearchCV(SearchCV):
                 learns = self._learns and n < n_points
                 n_brackets = max(_N_FINALISTS, n // least) if learns else 1
             plan = halving_plan(n, budgets, self.factor, n_brackets)
+            plan = without_useless_rungs(plan, resource.price)
             return Halving(plan, overlap=not self._learns)
         n_rungs = max(1, math.floor(math.log(n / _N_FINALISTS, self.factor) + 1 + 1e-9))
         return ASHA(n, budgets[-n_rungs:], self.factor)
