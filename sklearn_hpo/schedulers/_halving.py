@@ -44,8 +44,8 @@ def ladder(
     [1, 3, 9, 27, 81]
     >>> [round(5 * budget) for budget in ladder(1, 5, 3)]
     [1, 2, 5]
-    >>> [round(15 * budget, 1) for budget in ladder(1, 15, 3, part_of_step=0)]
-    [1.7, 5.0, 15.0]
+    >>> [round(15 * budget) for budget in ladder(1, 15, 3, part_of_step=0)]
+    [2, 5, 15]
     """
     n_steps = math.floor(math.log(maximum / minimum, factor) + part_of_step + 1e-9)
     lowest = minimum / maximum
