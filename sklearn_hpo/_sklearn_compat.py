@@ -168,9 +168,9 @@ def format_results(search, candidates, n_splits, results, *, cut, more=None):
         Number of splits.
     results : list of dict
         As `fit_and_score` returns them, by candidate, then by split.
-    cut : dict of int to int
-        The candidates that were evaluated on the first splits only, and on how many.
-        That they lack the other scores is nothing to warn of.
+    cut : dict of int to list of int
+        The candidates that were evaluated on some of the splits, and on which. That
+        they lack the other scores is nothing to warn of.
     more : dict of list or None
         Columns to add, with one entry a candidate.
 
@@ -186,7 +186,7 @@ def format_results(search, candidates, n_splits, results, *, cut, more=None):
         formatted = search._format_results(candidates, n_splits, results, more)
     for name in _score_names(formatted):
         means = formatted[f"mean_{name}"].copy()
-        for row, scores in _scores_run(formatted, name, n_splits, cut):
+        for row, scores in _scores_run(formatted, name, cut):
             means[row] = np.mean(scores)
         if not np.isfinite(means).all():
             warnings.warn(
@@ -198,21 +198,19 @@ def format_results(search, candidates, n_splits, results, *, cut, more=None):
     return formatted
 
 
-def average_over_folds_run(results, n_splits, rows):
+def average_over_folds_run(results, rows):
     """Let means and deviations be those of the folds that were run.
 
     Parameters
     ----------
     results : dict of ndarray
         `cv_results_`; changed in place.
-    n_splits : int
-        Number of splits.
-    rows : dict of int to int
-        The candidates that were evaluated on the first of them, and on how many. A fit
+    rows : dict of int to list of int
+        The candidates that were evaluated on some of the splits, and on which. A fit
         that failed on one of these leaves them without a mean, as on all folds.
     """
     for name in _score_names(results):
-        for row, scores in _scores_run(results, name, n_splits, rows):
+        for row, scores in _scores_run(results, name, rows):
             results[f"mean_{name}"][row] = np.mean(scores)
             results[f"std_{name}"][row] = np.std(scores)
 
@@ -222,10 +220,9 @@ def _score_names(results):
     return [key[len("mean_") :] for key in results if key.startswith("mean_t")]
 
 
-def _scores_run(results, name, n_splits, rows):
-    splits = [results[f"split{i}_{name}"] for i in range(n_splits)]
-    for row, n_run in rows.items():
-        yield row, [split[row] for split in splits[:n_run]]
+def _scores_run(results, name, rows):
+    for row, splits in rows.items():
+        yield row, [results[f"split{i}_{name}"][row] for i in splits]
 
 
 def rank_by_level(results, levels):

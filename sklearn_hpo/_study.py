@@ -69,6 +69,8 @@ class Study:
     by_fold : bool
         Whether a share of the budget is a share of the folds; if not, all folds get
         that share of some other resource.
+    fold_order : sequence of int
+        In which folds are run; empty for their own order.
     notes : Path or None
         Where workers say why they ended themselves, if fits have limits.
     journal : Journal or None
@@ -102,6 +104,7 @@ class Study:
     earlier: Results | None = None
     objectives_of: Callable[[list[dict[str, Any]]], NDArray[np.float64]] | None = None
     by_fold: bool = True
+    fold_order: Sequence[int] = ()
     notes: Path | None = None
     journal: Journal | None = None
     models: Models | None = None
@@ -328,7 +331,8 @@ class Study:
         """Queue the jobs that bring a trial up to `budget`."""
         number = evaluation.trial.number
         due = round(budget * self.n_splits) if self.by_fold else self.n_splits
-        for fold in range(evaluation.n_folds, due):
+        order = self.fold_order or range(self.n_splits)
+        for fold in order[evaluation.n_folds : due]:
             events = None
             if self.fold_events:
                 events = self.fold_events(number, fold, evaluation.stage)

@@ -527,7 +527,8 @@ def test_texts_have_no_features(form):
     texts = form([f"word{i % 7} other{i % 3}" for i in range(900)])
     labels = np.arange(900) % 2
     pipe = make_pipeline(CountVectorizer(), LogisticRegression())
-    planned = search(pipe, {"logisticregression__C": [1, 2, 3]}, resource="n_samples")
+    space = {"logisticregression__C": list(range(1, 10))}
+    planned = search(pipe, space, resource="n_samples")
     assert min(planned.plan(texts, labels)["n_resources"]) <= 100
 
 
@@ -596,7 +597,7 @@ def test_interrupt_refits_the_best_of_the_highest_rung(number):
 
 def test_a_small_space_is_used_up():
     fitted = search(space={"x": [0.1, 0.3, 0.5, 0.7]}).fit(X, Y)
-    assert fitted.n_candidates_ == [4, 4, 4]
+    assert fitted.n_candidates_ == [4]
     assert fitted.best_params_["x"] == 0.3
 
 

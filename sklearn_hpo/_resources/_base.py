@@ -25,12 +25,15 @@ class Resource:
         The least that is worth a try, and the amount at the full budget.
     whole : bool
         Whether amounts are integers.
+    order : tuple of int
+        In which folds are run; empty for the splitter's own order.
     """
 
     name: str = "folds"
     minimum: float = 1
     maximum: float = 1
     whole: bool = True
+    order: tuple[int, ...] = ()
     # whether a share of the budget is a share of the folds, which are all whole
     by_fold = True
     # whether a fitted model can go on where it ended
@@ -201,18 +204,37 @@ class Samples(Resource):
         For each fold, the places of its training rows in the order of their use.
     groups : ndarray or None
         The group of each row, if groups must not be cut.
+    n_most : int or None
+        Training rows of the largest fold, if all get the same number of rows as far
+        as they have them; None if all get the same share.
     """
 
     total: int = 1
     orders: tuple[Indices, ...] = ()
     groups: Any = None
+    n_most: int | None = None
     by_fold = False
+
+    def price(self, budget: float, before: float) -> float:
+        """Return the share of the rows, all of which are fitted again."""
+        if self.n_most is None:
+            return budget
+        n, n_all = (
+            sum(self._n_rows(order, share) for order in self.orders)
+            for share in (budget, 1.0)
+        )
+        return n / n_all
+
+    def _n_rows(self, order: Indices, budget: float) -> int:
+        n_of = len(order) if self.n_most is None else self.n_most
+        n = round(self.amount(budget) / self.total * n_of)
+        return min(len(order), max(1, n))
 
     def rows(self, train: Indices, fold: int, budget: float) -> Indices:
         """Return the first rows of the fold's order, up to the end of a group."""
         order = self.orders[fold]
         train = np.arange(self.total)[train]  # they may be a list or a mask
-        n = max(1, round(self.amount(budget) / self.total * len(order)))
+        n = self._n_rows(order, budget)
         if self.groups is not None and n < len(order):
             group = self.groups[train[order]]
             n += int(np.argmax(np.append(group[n:] != group[n - 1], True)))

@@ -25,6 +25,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from sklearn_hpo._resources._base import (
+    Indices,
     Parameter,
     Resource,
     Samples,
@@ -36,6 +37,7 @@ from sklearn_hpo._resources._boosting import (
     names_of_rounds,
     rounds_of,
 )
+from sklearn_hpo._resources._folds import Folds, folds_of, is_forward, recent_first
 from sklearn_hpo._resources._iterations import (
     HIST_BOOSTING,
     LINEAR,
@@ -76,6 +78,9 @@ _SHARE = 9
 _ROWS_PER_CLASS = 30
 _ROWS_PER_FEATURE = 20
 _MAX_ROWS_FOR_FEATURES = 500
+# Fewer rows are fitted so fast that less of them saves nothing; scikit-learn's
+# histogram boosting calls as many many.
+_MANY_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,8 @@ def choose_resource(
     resource: Resource
     if name == "auto":
         needed = not _ends_by_itself(final_step(data.estimator)[1])
-        resource = (needed and _iterations(data)) or _folds_or_samples(data)
+        given = minimum != "auto" or maximum != "auto"
+        resource = (needed and _iterations(data)) or _folds_or_samples(data, given)
     elif name == "folds":
         resource = _folds(data)
     elif name == "n_samples":
@@ -302,44 +308,89 @@ def _with(prefix: str, names: Sequence[str]) -> list[str]:
     return [prefix + name for name in names]
 
 
-def _folds_or_samples(data: Data) -> Resource:
+def _folds_or_samples(data: Data, given: bool) -> Resource:
+    """Return the folds, if they are several, else rows where less of them saves."""
     if len(data.splits) > 1:
         return _folds(data)
-    resource = _samples(data)
-    if _floor(data) > resource.maximum / 2:
-        raise ValueError(
-            f"{type(data.estimator).__name__} has no iterations to continue, cv has "
-            f"one fold, and {num_samples(data.X)} rows are too few to train on less "
-            "of them; use BayesSearchCV, or name a resource and min_resources."
-        )
-    return resource
+    n_rows = num_samples(data.X)
+    train, test = (np.arange(n_rows)[side] for side in data.splits[0])
+    why = ""
+    if _is_transductive(data.estimator) or np.isin(test, train).any():
+        why = "it is scored on rows that it is fitted on"
+    elif n_rows < _MANY_ROWS or _floor(data) > n_rows / 2:
+        why = f"{n_rows} rows are too few to save anything by training on less of them"
+    # who says how many rows to begin with knows them
+    if given or not why:
+        return _samples(data)
+    name = type(data.estimator).__name__
+    why = f"{name} has no iterations that go on, cv has one fold, and {why}"
+    return replace(folds_of(data.splits, n_rows), why_alone=why)
 
 
-def _folds(data: Data) -> Resource:
+def _is_transductive(estimator: Any) -> bool:
+    """Whether a fit says nothing of other rows."""
+    of_others = ("predict", "transform", "score", "score_samples")
+    return not any(hasattr(estimator, name) for name in of_others)
+
+
+def _folds(data: Data) -> Folds:
     if len(data.splits) < 2:
         raise ValueError(
             "resource='folds' needs at least two rungs, but cv has only one fold."
         )
-    return Resource("folds", 1, len(data.splits))
+    return folds_of(data.splits, num_samples(data.X), _labels(data))
+
+
+def _labels(data: Data) -> Any:
+    """Return the class of each row, or None if it has none, or several."""
+    if not is_classifier(data.estimator):
+        return None
+    kind = type_of_target(data.y)
+    return np.asarray(data.y) if kind in ("binary", "multiclass") else None
 
 
 def _samples(data: Data) -> Samples:
-    # the same subsets for every search, as for the folds of a splitter without shuffle
-    rng = np.random.default_rng(0)
-    groups = None if data.groups is None else np.asarray(data.groups)
-    y = None
-    if is_classifier(data.estimator) and groups is None:
-        kind = type_of_target(data.y)
-        y = np.asarray(data.y) if kind in ("binary", "multiclass") else None
-    orders = []
-    for train, _ in data.splits:
-        rows = np.arange(num_samples(data.X))[train]
-        kept = [None if a is None else a[rows] for a in (y, groups)]
-        orders.append(nested_order(len(rows), kept[0], kept[1], rng))
     total = num_samples(data.X)
+    rows = np.arange(total)
+    trains, tests = ([rows[fold] for fold in s] for s in zip(*data.splits, strict=True))
+    groups = None if data.groups is None else np.asarray(data.groups)
+    n_most = None
+    if is_forward(trains, tests):
+        n_most = max(map(len, trains))
+        orders = [_latest(train, groups) for train in trains]
+    elif recent_first(trains, tests) is not None:
+        raise ValueError(
+            "resource='n_samples' takes the most recent rows where the training rows "
+            "of cv grow from fold to fold, but these do not stand in the order of "
+            "time; sort X and y by time, or set resource='folds'."
+        )
+    else:
+        # the same subsets for every search, as for the folds of a splitter without
+        # shuffle
+        rng = np.random.default_rng(0)
+        y = None if groups is not None else _labels(data)
+        orders = []
+        for train in trains:
+            kept = [None if a is None else a[train] for a in (y, groups)]
+            orders.append(nested_order(len(train), kept[0], kept[1], rng))
     return Samples(
-        "n_samples", maximum=total, total=total, orders=tuple(orders), groups=groups
+        "n_samples",
+        maximum=total,
+        total=total,
+        orders=tuple(orders),
+        groups=groups,
+        n_most=n_most,
     )
+
+
+def _latest(train: Indices, groups: Any) -> Indices:
+    """Return the places of training rows from the latest, group by group."""
+    if groups is None:
+        return np.argsort(-train, kind="stable")
+    _, code = np.unique(groups[train], return_inverse=True)
+    last = np.full(code.max() + 1, -1)
+    np.maximum.at(last, code, train)
+    return np.lexsort((-train, -last[code]))
 
 
 def _floor(data: Data) -> float:
@@ -390,7 +441,7 @@ def _started(resource: Resource, minimum: float | str, data: Data) -> Resource:
         whole = _is_whole(resource, minimum)
         given = max(1.0, float(minimum)) if whole else float(minimum)
         return replace(resource, minimum=given, whole=whole)
-    least: float = 1
+    least: float = resource.minimum
     if isinstance(resource, Samples):
         least = min(_floor(data), top)
     elif not resource.by_fold:

@@ -7,6 +7,7 @@ from sklearn_hpo.schedulers._halving import (
     halving_plan,
     hyperband_plan,
     ladder,
+    without_useless_rungs,
 )
 from sklearn_hpo.schedulers._racing import Racing
 
@@ -22,4 +23,5 @@ __all__ = [
     "halving_plan",
     "hyperband_plan",
     "ladder",
+    "without_useless_rungs",
 ]

@@ -3,7 +3,8 @@
 import math
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sklearn_hpo.schedulers._base import Continue, New, Scheduler, Stage
 
@@ -11,9 +12,13 @@ _Rank = tuple[float, int]  # the best first, then the older trial
 
 # Trials beyond the best share that go on, as scores of a rung are noisy.
 MARGIN = 2
+# So much of a step more than there is room for makes another rung: 1, 2 and 5 folds.
+PART_OF_STEP = 0.6
 
 
-def ladder(minimum: float, maximum: float, factor: float) -> tuple[float, ...]:
+def ladder(
+    minimum: float, maximum: float, factor: float, part_of_step: float = PART_OF_STEP
+) -> tuple[float, ...]:
     """Return the budgets of the rungs, each `factor` times the one before.
 
     They are counted from the top, so that the last one is all there is; the lowest is
@@ -27,6 +32,9 @@ def ladder(minimum: float, maximum: float, factor: float) -> tuple[float, ...]:
         The amount that the best trials get.
     factor : float
         Ratio of two rungs, above 1.
+    part_of_step : float, default=0.6
+        By how much of a step the lowest rung may be raised to the minimum; 0 gives the
+        rungs of Hyperband's paper.
 
     Returns
     -------
@@ -39,9 +47,10 @@ def ladder(minimum: float, maximum: float, factor: float) -> tuple[float, ...]:
     [1, 3, 9, 27, 81]
     >>> [round(5 * budget) for budget in ladder(1, 5, 3)]
     [1, 2, 5]
+    >>> [round(15 * budget) for budget in ladder(1, 15, 3, part_of_step=0)]
+    [2, 5, 15]
     """
-    # the tolerance, which also takes care of rounding, makes 1, 2 and 5 of five folds
-    n_steps = math.floor(math.log(maximum / minimum, factor) + 0.6)
+    n_steps = math.floor(math.log(maximum / minimum, factor) + part_of_step + 1e-9)
     lowest = minimum / maximum
     return tuple(max(lowest, factor**-step) for step in range(n_steps, -1, -1))
 
@@ -182,6 +191,74 @@ class _Scores:
 
     def _is_among(self, rank: _Rank, n_best: int) -> bool:
         return bisect_left(self._ranked, rank) < n_best
+
+
+def without_useless_rungs(
+    plan: Sequence[Stage], cost: Callable[[float, float], float]
+) -> tuple[Stage, ...]:
+    """Return a plan whose rungs all drop someone, and save more than they cost.
+
+    Parameters
+    ----------
+    plan : sequence of Stage
+        As `halving_plan` or `hyperband_plan` returns it.
+    cost : callable
+        From the budget of a trial on a rung and the one before (0 if there is none) to
+        what it pays, in full budgets.
+
+    Returns
+    -------
+    plan : tuple of Stage
+        No bracket of which costs more than the full budget for each of its trials. It
+        starts with as many, and gives the full budget to no fewer.
+
+    Examples
+    --------
+    >>> plan = halving_plan(5, [1 / 9, 1 / 3, 1.0], 3)
+    >>> [stage.n_trials for stage in plan]
+    [5, 4, 4]
+    >>> kept = without_useless_rungs(plan, lambda budget, before: budget - before)
+    >>> [(stage.n_trials, round(9 * stage.budget)) for stage in kept]
+    [(5, 1), (4, 9)]
+    """
+    brackets: dict[int, list[Stage]] = {}
+    for stage in plan:
+        brackets.setdefault(stage.bracket, []).append(stage)
+    kept: list[Stage] = []
+    for rungs in brackets.values():
+        kept += _useful(rungs, cost)
+    return tuple(kept)
+
+
+def _useful(
+    rungs: Sequence[Stage], cost: Callable[[float, float], float]
+) -> list[Stage]:
+    """Return the useful rungs of one bracket."""
+
+    def total(sizes: Sequence[tuple[int, float]]) -> float:
+        below = [0.0, *(budget for _, budget in sizes)]
+        return sum(
+            n * cost(budget, before)
+            for (n, budget), before in zip(sizes, below, strict=False)
+        )
+
+    def without(sizes: list[tuple[int, float]], i: int) -> list[tuple[int, float]]:
+        # whoever would start on the lowest rung starts on the next one
+        rest = sizes[:i] + sizes[i + 1 :]
+        return [(sizes[0][0], rest[0][1]), *rest[1:]]
+
+    sizes = [(stage.n_trials, stage.budget) for stage in rungs]
+    above = [*(n for n, _ in sizes[1:]), 0]
+    sizes = [size for size, n in zip(sizes, above, strict=True) if size[0] > n]
+    n_started = rungs[0].n_trials
+    # budgets are sums of floats
+    while len(sizes) > 1 and total(sizes) > n_started * (1 + 1e-9):
+        sizes = min((without(sizes, i) for i in range(len(sizes) - 1)), key=total)
+    first = rungs[0]
+    return [
+        replace(first, n_trials=n, budget=budget, rung=rung)
+        for rung, (n, budget) in enumerate(sizes)
+    ]
 
 
 class _Bracket:

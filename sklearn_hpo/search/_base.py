@@ -282,6 +282,7 @@ class SearchCV(BaseSearchCV):
                 earlier=start.earlier,
                 objectives_of=self._make_objectives(),
                 by_fold=problem.resource.by_fold,
+                fold_order=problem.resource.order,
                 notes=folder_of_notes(problem.limits, executor),
                 journal=journal,
                 models=models,
@@ -360,9 +361,9 @@ class SearchCV(BaseSearchCV):
                 stacklevel=4,
             )
         cut = {
-            i: len(evaluation.results)
+            i: sorted(evaluation.reports)
             for i, evaluation in enumerate(evaluations)
-            if len(evaluation.results) < self.n_splits_
+            if len(evaluation.reports) < self.n_splits_
         }
         self.cv_results_ = format_results(
             self,
@@ -373,7 +374,7 @@ class SearchCV(BaseSearchCV):
             more=self._more_results(study, evaluations, problem.resource),
         )
         if self._has_rungs:
-            average_over_folds_run(self.cv_results_, self.n_splits_, cut)
+            average_over_folds_run(self.cv_results_, cut)
             rank_by_level(self.cv_results_, self.cv_results_["iter"])
         metric = self.refit if isinstance(self.refit, str) else None
         self.scorer_ = scorer_attribute(problem.scorer)
@@ -514,8 +515,10 @@ class SearchCV(BaseSearchCV):
 
     def _of_all_folds(self, evaluation):
         """Return a trial's results; a fold that was not run has NaN for a score."""
-        n_missing = self.n_splits_ - len(evaluation.results)
-        return evaluation.results + [without_scores(evaluation.results)] * n_missing
+        reports = evaluation.reports
+        blank = without_scores(evaluation.results)
+        folds = range(self.n_splits_)
+        return [reports[i].result if i in reports else blank for i in folds]
 
     def _refit_best(self, problem, events):
         self.best_estimator_ = copy_unfitted(problem.estimator).set_params(

@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import get_args
 
 import numpy as np
+from sklearn.base import is_classifier
 
-from sklearn_hpo._sklearn_compat import Interval, StrOptions
+from sklearn_hpo._resources import folds_of
+from sklearn_hpo._sklearn_compat import Interval, StrOptions, num_samples
 from sklearn_hpo.optimizers import (
     BayesianOptimizer,
     DifferentialBreeder,
@@ -30,6 +32,8 @@ _SURROGATES = {
     "forest": ForestOptimizer,
     "tpe": TPEOptimizer,
 }
+# Least share of the tested rows that a race goes on by.
+_RACING_SHARE = 0.05
 
 
 class BayesSearchCV(ObjectiveSearchCV):
@@ -420,6 +424,12 @@ class BayesSearchCV(ObjectiveSearchCV):
         )
         return TeamOptimizer([gaussian, breeding])
 
+    def _make_resource(self, data):
+        if not self.racing:
+            return super()._make_resource(data)
+        y = data.y if is_classifier(self.estimator) and np.ndim(data.y) == 1 else None
+        return folds_of(data.splits, num_samples(data.X), y, _RACING_SHARE)
+
     def _rules(self, problem, n_workers, began):
         return replace(
             super()._rules(problem, n_workers, began),
@@ -447,4 +457,5 @@ class BayesSearchCV(ObjectiveSearchCV):
                 f"racing=True needs one score to compare candidates by, but refit="
                 f"{self.refit!r}; let refit be the name of the score."
             )
-        return Racing(self.n_iter, n_splits)
+        # several small folds at a time, as one row would decide
+        return Racing(self.n_iter, max(3, round(n_splits / resource.minimum)))

@@ -27,6 +27,7 @@ from sklearn_hpo.schedulers import (
     halving_plan,
     hyperband_plan,
     ladder,
+    without_useless_rungs,
 )
 from sklearn_hpo.search._base import SearchCV, python_numbers
 
@@ -66,14 +67,21 @@ class HyperbandSearchCV(SearchCV):
         - ``"partial_fit"``: passes over the rows, by the estimator's ``partial_fit``,
           also for networks and models by stochastic gradients;
         - ``"folds"``: folds of `cv`; each fit is a whole one, so nothing misleads but
-          the noise of few folds;
+          the noise of few folds. They come in the splitter's own order, but the most
+          recent first in a time series, many small ones drawn from all, and the largest
+          test sets before tiny ones;
         - ``"n_samples"``: rows to train on. Each subset holds the smaller ones, keeps
-          the shares of the classes, and does not cut `groups`. Test folds stay whole;
+          the shares of the classes, and does not cut `groups`; in a time series it is
+          the most recent rows. Test folds stay whole;
         - ``"auto"``: iterations that go on, if the estimator has them, they are not
           searched, and fits need them all (those of linear models end long before
-          ``max_iter``, by their ``tol``); else folds; else rows.
+          ``max_iter``, by their ``tol``); else folds; else, if there is one fold, rows,
+          where they are 10,000 or more, or `min_resources` or `max_resources` is given.
+          If there is none of these, all candidates get a whole fit, and a warning
+          says why.
     min_resources : float or "auto", default="auto"
-        What candidates start with, in units of the resource. ``"auto"`` is one fold;
+        What candidates start with, in units of the resource. ``"auto"`` is as many
+        folds as have about a fifth of the tested rows, which is one of five;
         1/27 of `max_resources` for forests and bagging, but 10 trees, or a third of
         them if they are fewer than 30, and 1/9 for other iterations and parameters; for
         rows 1/9 of them, but 30 for each class and 20 for each feature, the latter up
@@ -86,7 +94,8 @@ class HyperbandSearchCV(SearchCV):
         `factor` goes on.
     n_candidates : int or "auto", default="auto"
         Number of candidates; ``"auto"`` is 3 times `factor` to the power of the number
-        of rungs less one.
+        of rungs less one. Rungs that would drop none of them, or cost more than they
+        save, are left out, so no plan costs more than a plain search of as many.
     strategy : {"halving", "hyperband", "asha"}, default="halving"
         Who starts with how much:
 
@@ -283,7 +292,7 @@ class HyperbandSearchCV(SearchCV):
     ...     random_state=0,
     ... ).fit(X, y)
     >>> search.n_resources_, search.n_candidates_
-    ([10, 30, 90], [9, 3, 3])
+    ([10, 90], [9, 3])
     >>> search.best_params_["n_estimators"]
     90
     """
@@ -407,11 +416,12 @@ class HyperbandSearchCV(SearchCV):
         >>> from sklearn.ensemble import RandomForestClassifier
         >>> from sklearn_hpo import HyperbandSearchCV
         >>> search = HyperbandSearchCV(
-        ...     RandomForestClassifier(), {"max_features": [1, 2, 3, 4]}
+        ...     RandomForestClassifier(),
+        ...     {"max_features": [1, 2, 3, 4], "max_depth": [1, 2, 4, 8]},
         ... )
         >>> plan = search.plan(*load_iris(return_X_y=True))
         >>> plan["n_candidates"], plan["n_resources"]
-        ([4, 4, 4], [11, 33, 100])
+        ([16, 8, 5], [11, 33, 100])
         """
         with python_numbers(self):
             problem, _, scheduler = self._prepare(X, y, params)
@@ -465,22 +475,31 @@ class HyperbandSearchCV(SearchCV):
 
     def _make_scheduler(self, resource, n_points):
         self._check_strategy()
-        budgets = ladder(resource.minimum, resource.maximum, self.factor)
+        budgets = ladder(
+            resource.minimum,
+            resource.maximum,
+            self.factor,
+            **({"part_of_step": 0.0} if self.strategy == "hyperband" else {}),
+        )
         if resource.whole:
             # rungs that round to the same amount are one
             amounts = {resource.amount(budget): budget for budget in budgets}
             budgets = tuple(amount / resource.maximum for amount in amounts)
         if len(budgets) == 1:
+            why = getattr(resource, "why_alone", "") or (
+                f"min_resources={resource.minimum:g} is too near to max_resources="
+                f"{resource.maximum:g} for a factor of {self.factor}"
+            )
             warnings.warn(
-                f"All candidates get all of {resource.name}, as min_resources="
-                f"{resource.minimum:g} is too near to max_resources="
-                f"{resource.maximum:g} for a factor of {self.factor}.",
+                f"All candidates get all of {resource.name}, so nothing is saved, as "
+                f"{why}.",
                 UserWarning,
                 stacklevel=2,
             )
         if self.strategy == "hyperband":
             n_brackets = len(budgets) if self.n_brackets == "auto" else self.n_brackets
             plan = hyperband_plan(budgets, self.factor, n_brackets)
+            plan = without_useless_rungs(plan, resource.price)
             return Halving(plan, overlap=not self._learns)
         n = self.n_candidates
         if n == "auto":
@@ -495,6 +514,7 @@ class HyperbandSearchCV(SearchCV):
                 learns = self._learns and n < n_points
                 n_brackets = max(_N_FINALISTS, n // least) if learns else 1
             plan = halving_plan(n, budgets, self.factor, n_brackets)
+            plan = without_useless_rungs(plan, resource.price)
             return Halving(plan, overlap=not self._learns)
         n_rungs = max(1, math.floor(math.log(n / _N_FINALISTS, self.factor) + 1 + 1e-9))
         return ASHA(n, budgets[-n_rungs:], self.factor)
