@@ -499,8 +499,9 @@ def test_transformers_that_are_searched_may_set_rows_apart():
             ("last", RandomForestClassifier(27, random_state=0)),
         ]
     )
-    space = {"encode": [StandardScaler(), OutOfFold(), Shifted()]}
-    search_and_compare(pipeline, space, "last__n_estimators")
+    choices = [StandardScaler(), OutOfFold(), Shifted()]
+    search_and_compare(pipeline, {"encode": choices}, "last__n_estimators")
+    assert not any(name.endswith("_") for choice in choices for name in vars(choice))
 
 
 def test_transformers_of_the_user_that_treat_all_rows_alike_are_fitted_once():
