@@ -392,6 +392,8 @@ def seeded_network(torch):
     return Seeded
 
 
+# skorch can't pickle a class that was defined here in a worker: trained anew there
+@pytest.mark.filterwarnings("ignore:A fitted model can't be kept")
 @pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("in_pipeline", [False, True])
 def test_skorch_draws_what_one_fit_draws(n_jobs, in_pipeline):
