@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -119,7 +120,7 @@ class Iterations(Parameter):
         def fit_anew(X: Any, y: Any, **params: Any) -> None:
             self._release(pipeline)
             fresh, settings = self.begin(original, replace(job, model=None))
-            fresh.set_params(**settings).fit(X, y, **params)
+            fresh.set_params(**clone(settings, safe=False)).fit(X, y, **params)
             pipeline.steps = fresh.steps
 
         pipeline.fit = _LastStep(pipeline, fit_anew)

@@ -61,9 +61,9 @@ class HyperbandSearchCV(SearchCV):
 
         - a parameter of the estimator: if it counts the iterations of an estimator with
           ``warm_start`` (forests, bagging, gradient boosting, linear models) or of
-          XGBoost and LightGBM, alone or as the last step of a pipeline, training goes
-          on where it ended; AdaBoost is fitted once, and read at each length; any other
-          parameter is set, and the fit begins anew;
+          XGBoost, LightGBM, CatBoost and skorch, alone or as the last step of a
+          pipeline, training goes on where it ended; AdaBoost is fitted once, and read
+          at each length; any other parameter is set, and the fit begins anew;
         - ``"partial_fit"``: passes over the rows, by the estimator's ``partial_fit``,
           also for networks and models by stochastic gradients;
         - ``"folds"``: folds of `cv`; each fit is a whole one, so nothing misleads but
