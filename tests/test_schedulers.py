@@ -316,3 +316,19 @@ def test_ahead_is_what_the_started_will_cost(paid):
     scheduler.report(0, plan[0].budget, 1.0)
     assert scheduler.ahead(paid) == pytest.approx(sum(costs) - plan[0].budget)
     assert FullBudget(3).ahead(paid) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "folds"),
+    [
+        (FullBudget(9), 10),
+        (Racing(9, 10), 1),
+        (Halving(halving_plan(9, [0.1, 0.3, 1.0], 3)), 1),
+        (ASHA(9, [0.2, 1.0], 3), 2),
+    ],
+    ids=["full", "racing", "halving", "asha"],
+)
+def test_the_first_budget_is_what_a_new_trial_gets(scheduler, folds):
+    """From it follows how many trials keep all workers busy."""
+    assert round(10 * scheduler.first_budget) == folds
+    assert scheduler.next(0).budget == pytest.approx(scheduler.first_budget)

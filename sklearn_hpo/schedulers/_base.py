@@ -82,6 +82,11 @@ class Scheduler(ABC):
         """The number of trials that will be started."""
         return sum(stage.n_trials for stage in self.plan if stage.rung == 0)
 
+    @property
+    def first_budget(self) -> float:
+        """The least share of the full budget that a trial is given at once."""
+        return min(stage.budget for stage in self.plan)
+
     @abstractmethod
     def next(self, known: int | None) -> New | Continue | None:
         """Return the next piece of work.

@@ -53,6 +53,11 @@ class Racing(Scheduler):
         """One stage with all folds; which trials get fewer, the scores will tell."""
         return (Stage(self.n_trials, 1.0),)
 
+    @property
+    def first_budget(self) -> float:
+        """One fold."""
+        return 1 / self.n_folds
+
     def next(self, known: int | None) -> New | Continue | None:
         """Return one more fold of a trial under way, else the first of a new one."""
         if self._due:

@@ -286,7 +286,7 @@ class SearchCV(BaseSearchCV):
                 notes=folder_of_notes(problem.limits, executor),
                 journal=journal,
                 models=models,
-                rules=self._rules(problem, executor.n_workers, began),
+                rules=self._rules(problem, scheduler, executor.n_workers, began),
                 fold_events=fold_events,
                 announce=self._announce if self.verbose > 0 else None,
             )
@@ -315,11 +315,14 @@ class SearchCV(BaseSearchCV):
             f" totalling {n_splits * n_trials} fits"
         )
 
-    def _rules(self, problem, n_workers, began):
+    def _rules(self, problem, scheduler, n_workers, began):
         concurrent = self.max_concurrent
         if concurrent == "auto":
             # while the last folds of one candidate run, the next one fills idle workers
-            ahead = math.ceil(n_workers / len(problem.splits))
+            n_folds = len(problem.splits)
+            if problem.resource.by_fold:
+                n_folds = max(1, round(scheduler.first_budget * n_folds))
+            ahead = math.ceil(n_workers / n_folds)
             concurrent = 1 if n_workers == 1 else 1 + ahead
         n_train = np.mean([len(train) for train, _ in problem.splits])
         return Rules(

@@ -430,9 +430,9 @@ class BayesSearchCV(ObjectiveSearchCV):
         y = data.y if is_classifier(self.estimator) and np.ndim(data.y) == 1 else None
         return folds_of(data.splits, num_samples(data.X), y, _RACING_SHARE)
 
-    def _rules(self, problem, n_workers, began):
+    def _rules(self, problem, scheduler, n_workers, began):
         return replace(
-            super()._rules(problem, n_workers, began),
+            super()._rules(problem, scheduler, n_workers, began),
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
         )

@@ -489,9 +489,9 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
     def _make_scheduler(self, resource, n_points):
         return FullBudget(self.n_iter)
 
-    def _rules(self, problem, n_workers, began):
+    def _rules(self, problem, scheduler, n_workers, began):
         return replace(
-            super()._rules(problem, n_workers, began),
+            super()._rules(problem, scheduler, n_workers, began),
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
         )

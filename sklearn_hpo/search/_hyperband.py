@@ -531,8 +531,8 @@ class HyperbandSearchCV(SearchCV):
             return SobolOptimizer()
         return RungOptimizer(partial(_SURROGATES[self.optimizer], n_trials, 1))
 
-    def _rules(self, problem, n_workers, began):
-        rules = super()._rules(problem, n_workers, began)
+    def _rules(self, problem, scheduler, n_workers, began):
+        rules = super()._rules(problem, scheduler, n_workers, began)
         # without a surrogate nothing depends on who ends first
         return replace(rules, deterministic=self.deterministic and self._learns)
 
