@@ -45,6 +45,9 @@ from sklearn_hpo._transfer import SharedFile, check_parts, pack, parts_of
 # Backends whose workers see the files of this machine.
 _LOCAL_PROCESSES = (LokyBackend, MultiprocessingBackend)
 
+# How often a job is given back whose worker died before the fit had begun.
+_MAX_FALSE_STARTS = 10
+
 # Seconds in which a backend has certainly taken over a job that it was given.
 _HANDOVER = 0.1
 
@@ -215,8 +218,8 @@ class ParallelExecutor:
             self._send(self._waiting.popleft())
 
     def _send(self, task: "_Task") -> None:
-        call = self._packed(task.job)
-        ticket = next(self._tickets)
+        task.ticket = ticket = next(self._tickets)
+        call = self._packed(task)
         self._in_flight[ticket] = task
         try:
             (self._pools or self._backend).submit(
@@ -225,13 +228,13 @@ class ParallelExecutor:
         except self._curable as error:  # another job has killed a worker meanwhile
             self._done.put((ticket, _broken(error)))
 
-    def _packed(self, job: Any) -> Any:
+    def _packed(self, task: "_Task") -> Any:
         # packed here, an error is raised here; unpacked by the job, it is the job's
-        job = pack(job) if self._packs else job
+        job = pack(task.job) if self._packs else task.job
         if self._on_cluster:
             return job
         return BatchedCalls(
-            [(self._call, (job, self._shared), {})],
+            [(self._call, (job, self._shared, self.folder and task.ticket), {})],
             self._backend.get_nested_backend(),
             pickle_cache=self._pickle_cache,
         )
@@ -279,11 +282,12 @@ class ParallelExecutor:
             self._in_flight.clear()
             self._control.submit(self._end_pool).wait()
             self._pools = self._new_pools()
+        begun = _begun(self.folder)
         reasons = [limit_exceeded(task.job) for task in tasks]
         for task, reason in zip(tasks, reasons, strict=True):
             if reason is not None:
                 self._ready.append(self._lost(task.job, TimeoutError(reason)))
-            elif any(reasons):
+            elif any(reasons) or self._is_false_start(task, begun):
                 self._waiting.appendleft(task)
             elif task.tried:
                 self._ready.append(self._lost(task.job, error))
@@ -293,6 +297,13 @@ class ParallelExecutor:
     def _new_pools(self) -> SinglePools:
         environment = self._backend._prepare_worker_env(n_jobs=self.n_workers)
         return SinglePools(self.n_workers, environment)
+
+    def _is_false_start(self, task: "_Task", begun: set[int]) -> bool:
+        """Whether a worker died before the fit had begun, which is no try of it."""
+        if self.folder is None or task.ticket in begun:
+            return False
+        task.n_false_starts += 1
+        return task.n_false_starts <= _MAX_FALSE_STARTS
 
     def _try_again(self, task: "_Task", error: BrokenExecutor) -> None:
         task.tried = True
@@ -354,6 +365,16 @@ class _Task:
     job: Any
     tried: bool = False
     alone: bool = False
+    ticket: int = -1
+    n_false_starts: int = 0
+
+
+def _begun(folder: Path | None) -> set[int]:
+    """Return the tickets of the jobs whose fits have begun."""
+    path = folder and folder / "begun"
+    if path is None or not path.exists():
+        return set()
+    return set(map(int, path.read_text().split()))
 
 
 def _broken(error: BrokenExecutor) -> "Future[Any]":
@@ -448,10 +469,14 @@ def _temp_root(parallel: Parallel) -> str | None:
     return root
 
 
-def _call_with_shared(function: Callable[..., Any], job: Any, shared: Any) -> Any:
+def _call_with_shared(
+    function: Callable[..., Any], job: Any, shared: Any, ticket: int | None = None
+) -> Any:
     """Run a job in a worker."""
+    begun = None
     try:
         if isinstance(shared, SharedFile):
+            begun = Path(shared.path).with_name("begun")
             # a terminal sends Ctrl-C to all processes; the caller ends this one
             with suppress(ValueError):
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -465,4 +490,7 @@ def _call_with_shared(function: Callable[..., Any], job: Any, shared: Any) -> An
             "be pickled but not be read again there; use n_jobs=1, or threads: "
             "joblib.parallel_config('threading')."
         ) from error
+    if begun is not None:
+        with suppress(OSError), begun.open("a") as file:  # the disk may be full
+            file.write(f"{ticket}\n")
     return function(job, shared)
