@@ -220,7 +220,7 @@ class Journal:
             for line in lines[1:]:
                 self._recall(line)
         if end < len(content):
-            self._file.truncate(end)  # the last line is torn
+            self._file.seek(self._file.truncate(end))  # the last line is torn
         if not lines:
             self.seed = drawn_seed if header["seed"] is None else header["seed"]
             try:
@@ -244,10 +244,9 @@ class Journal:
             )
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        line = to_line(values)
-        end = self._file.seek(0, os.SEEK_END)
+        rest = to_line(values)
+        end = self._file.tell()
         try:
-            rest = memoryview(line)
             while rest:  # a disk that is almost full takes a part
                 rest = rest[self._file.write(rest) :]
             # a written line survives this process; only a machine that dies needs more

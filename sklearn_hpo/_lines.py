@@ -271,9 +271,7 @@ def _fault(line: Any, checks: _Checks) -> str | None:
 
 def _shape(line: Mapping[str, Any]) -> Any:
     """Return what the results of all fits of a search have in common."""
-    scores = [line["result"].get(name) for name in ("test_scores", "train_scores")]
-    names = [
-        sorted(s) if type(s) is dict and not _is_stored(s) else s is None
-        for s in scores
-    ]
-    return names, len(line["row"])
+    result = line["result"]
+    scores, train_scores = result["test_scores"], result.get("train_scores")
+    names = None if _is_stored(scores) else sorted(scores)
+    return names, train_scores is None, len(line["row"])

@@ -3,12 +3,14 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import textwrap
 import time
 import warnings
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -91,17 +93,12 @@ def _cut(content, rng):
     return content[:start] + content[end:]
 
 
+INSERTED = [b"[" * 100_000, b'{"a":' * 50_000, b"9" * 5_000, b"\n", b"\0" * 512]
+
+
 def _insert(content, rng):
     place = rng.randrange(len(content) + 1)
-    more = [
-        b"[" * 100_000,
-        b'{"a":' * 50_000,
-        b"9" * 5_000,
-        b"\n",
-        b"\0" * 512,
-        b"\xff",
-    ]
-    return content[:place] + rng.choice(more) + content[place:]
+    return content[:place] + rng.choice(INSERTED) + content[place:]
 
 
 def _shuffle(content, rng):
@@ -124,13 +121,10 @@ def _retype(content, rng):
     values = json.loads(lines[place])
     del values["crc32"]
     inner = values
-    while True:
-        key = rng.choice(list(inner) if isinstance(inner, dict) else range(len(inner)))
-        if not (
-            isinstance(inner[key], dict | list) and inner[key] and rng.random() < 0.7
-        ):
-            break
+    key = rng.choice(list(inner))
+    while isinstance(inner[key], dict | list) and inner[key] and rng.random() < 0.7:
         inner = inner[key]
+        key = rng.choice(list(inner) if isinstance(inner, dict) else range(len(inner)))
     if rng.random() < 0.2:
         del inner[key]
     else:
@@ -145,11 +139,12 @@ def _nest(content, rng):
     place = rng.randrange(len(lines))
     values = json.loads(lines[place])
     del values["crc32"]
-    deep = []
-    for _ in range(rng.choice([5, 200])):
-        deep = [deep]
-    values[rng.choice(list(values))] = deep
-    lines[place] = to_line(values)
+    inner = rng.choice([values, *(v for v in values.values() if isinstance(v, dict))])
+    inner[rng.choice([*inner, "more"])] = "deep"
+    n = rng.choice([5, 300, 900, 100_000])
+    deep = b'{"a":' * n + b"0" + b"}" * n
+    body = json.dumps(values).encode()[:-1].replace(b'"deep"', deep)
+    lines[place] = body + b',"crc32":"%08x"}\n' % crc32(body)
     return b"".join(lines)
 
 
@@ -173,27 +168,35 @@ def _change_at_random(change, whole, path, n, seed):
     for _ in range(n):
         changed = change(content, rng)
         path.write_bytes(changed)
-        try:
-            found = _search(path).fit(X, Y).cv_results_["mean_test_score"].tolist()
-        except ValueError as error:
-            assert str(path) in str(error)
-            named = ("Line ", "another search", "no checkpoint", "has format")
-            assert any(text in str(error) for text in named), error
-            assert path.read_bytes() == changed
-        except RuntimeWarning as warning:
-            # a header with a right checksum may tell of other versions
-            assert change in (_retype, _nest), warning
-        else:
+        search = _search(path)
+        error = _error_of(lambda: search.fit(X, Y))  # noqa: B023 (called at once)
+        if error is None:
+            found = search.cv_results_["mean_test_score"].tolist()
             # a number that was written with a right checksum is believed
-            assert change in (_retype, _nest) or found == scores
-        try:
-            read_checkpoint(path)
-        except ValueError as error:
-            assert str(path) in str(error)
+            assert change is _retype or found == scores
+        elif isinstance(error, RuntimeWarning):
+            # a header with a right checksum may tell of other versions
+            assert change in (_retype, _nest)
+            assert "was written with" in str(error)
+        else:
+            named = "Line |another search|is no checkpoint|has format"
+            assert re.search(named, str(error))
+            assert path.read_bytes() == changed
+        path.write_bytes(changed)
+        _error_of(lambda: read_checkpoint(path))
+
+
+def _error_of(function):
+    """Return an error that names the file, if there is one."""
+    try:
+        function()
+    except (ValueError, RuntimeWarning) as error:
+        return error if "search.jsonl" in str(error) else pytest.fail(str(error))
+    return None
 
 
 def test_every_changed_byte_is_found(whole, path):
-    content, scores = whole
+    content, _ = whole
     end = content.rindex(b"\n", 0, -1)
     for place in range(0, end, 37):
         changed = bytearray(content)
@@ -214,7 +217,7 @@ def test_the_damaged_line_is_named(whole, path):
     path.write_bytes(
         b"".join([*lines[:5], to_line({**values, "fold": "1"}), *lines[6:]])
     )
-    with pytest.raises(ValueError, match="Line 6 .* 'fold' is missing or impossible"):
+    with pytest.raises(ValueError, match=r"Line 6 .* 'fold' is missing or impossible"):
         read_checkpoint(path)
 
 

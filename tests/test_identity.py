@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from scipy import sparse
@@ -15,6 +16,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import KFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import sklearn_hpo._description
@@ -29,6 +32,7 @@ SCRIPT = '''
 import functools, sys, enum
 from collections import namedtuple
 from dataclasses import dataclass, field
+import joblib
 import numpy as np
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
@@ -381,3 +385,15 @@ def _peak(data):
         return hash_of(data), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_no_data_are_looked_at_where_nobody_asks(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a fingerprint was taken")
+
+    monkeypatch.setattr(joblib, "hash", refuse)
+    model = make_pipeline(StandardScaler(with_mean=False), SVC())
+    search = BayesSearchCV(model, {"svc__C": uniform(0.1, 1)}, n_iter=2, cv=2)
+    search.fit(sparse.csr_matrix(X), Y)  # transformers are shared
+    with pytest.raises(AssertionError, match="fingerprint"):
+        search.set_params(checkpoint="never.jsonl").fit(X, Y)

@@ -178,8 +178,9 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
         with a larger `n_iter` it goes further. A file of another space, estimator,
-        scoring, splits or data is refused; functions are known by their names.
-        :func:`read_checkpoint` reads it.
+        scoring, splits or data is refused. :func:`read_checkpoint` reads it. A folder
+        (one that exists, or a name that ends in a slash) keeps a file for each search,
+        as nested cross-validation needs it.
     fit_timeout : float or None, default=None
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs

@@ -170,8 +170,9 @@ class HyperbandSearchCV(SearchCV):
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
         models of candidates that go on are trained again. A file of another space,
-        estimator, scoring, plan, splits or data is refused; functions are known by
-        their names. :func:`read_checkpoint` reads it.
+        estimator, scoring, plan, splits or data is refused. :func:`read_checkpoint`
+        reads it. A folder (one that exists, or a name that ends in a slash) keeps a
+        file for each search, as nested cross-validation needs it.
     fit_timeout : float or None, default=None
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs
