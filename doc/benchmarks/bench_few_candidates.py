@@ -59,7 +59,7 @@ from sklearn_hpo.space import lograndint
 N_ITERS = (10, 20)
 MAX_ROWS = 300  # of the search; as many others, if there are, judge its result
 TABLES = {
-    "pima": ("MASS", "Pima.te", "type"),  # codespell:ignore te
+    "pima": ("MASS", "Pima.te", "type"),  # codespell:ignore
     "biopsy": ("MASS", "biopsy", "class"),
     "glass": ("MASS", "fgl", "type"),
     "titanic": ("carData", "TitanicSurvival", "survived"),
@@ -69,11 +69,11 @@ TABLES = {
     "credit": ("modeldata", "credit_data", "Status"),
     "birthweight": ("MASS", "birthwt", "bwt"),
     "boston": ("MASS", "Boston", "medv"),
-    "schools": ("AER", "CASchools", "math"),  # codespell:ignore AER
+    "schools": ("AER", "CASchools", "math"),  # codespell:ignore
     "cars": ("ISLR", "Auto", "mpg"),
     "seats": ("ISLR", "Carseats", "Sales"),
     "hitters": ("ISLR", "Hitters", "Salary"),
-    "houses": ("AER", "HousePrices", "price"),  # codespell:ignore AER
+    "houses": ("AER", "HousePrices", "price"),  # codespell:ignore
     "concrete": ("modeldata", "concrete", "compressive_strength"),
     "colleges": ("ISLR", "College", "Grad.Rate"),
 }
