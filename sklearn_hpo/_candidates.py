@@ -43,6 +43,8 @@ class Candidates:
         Number of folds of each candidate.
     first : sequence of dict
         Those that come before the optimizer's own.
+    source_of_first : str
+        Where they come from: "given", or "estimator" for its own values.
     known : tuple of (rows, losses) or None
         Results that count as told, whose rows are left out.
     earlier : tuple of (rows, losses) or None
@@ -59,6 +61,7 @@ class Candidates:
     seed: int
     n_splits: int
     first: Sequence[dict[str, Any]]
+    source_of_first: str
     known: Results | None
     earlier: Results | None
     objectives_of: Callable[[list[dict[str, Any]]], NDArray[np.float64]] | None
@@ -78,6 +81,8 @@ class Candidates:
         self.optimizer.start(self.space, self.seed)
         if self.earlier is not None and len(self.earlier[1]):
             self.optimizer.recall(*self.earlier)
+        if self.first:
+            self.optimizer.expect(self.space.encode(self.first[0]))
         if self.known is not None and len(self.known[1]):
             rows, losses = self.known
             self.optimizer.tell(rows, losses, np.ones(len(losses)))
@@ -137,7 +142,8 @@ class Candidates:
             return None
         old = self.journal.proposals[number]
         # what is given is taken from where it is given, so that all of it is used
-        params = None if old.source == "given" else self.space.decode(old.row)
+        listed = old.source in ("given", "estimator")
+        params = None if listed else self.space.decode(old.row)
         if params is None or not self._is_new(params):
             return None
         return Trial(number, params, old.row, old.source, old.seconds)
@@ -154,7 +160,7 @@ class Candidates:
         """Return a candidate that is new and its source, or None if there is none."""
         for params in self._first:
             if self._is_new(params):
-                return params, self.space.encode(params), "given"
+                return params, self.space.encode(params), self.source_of_first
         if len(self._seen) >= self.space.size:
             return None
         for row, source in self._proposals(number):

@@ -62,6 +62,8 @@ class Study:
     first : sequence of dict
         Candidates that come before the optimizer's own. One that repeats another is
         not evaluated again.
+    source_of_first : str
+        Where they come from: "given", or "estimator" for its own values.
     known : tuple of (rows, losses) or None
         Results that count as told, whose rows are not evaluated again.
     earlier : tuple of (rows, losses) or None
@@ -100,6 +102,7 @@ class Study:
     score_of: Callable[[list[dict[str, Any]]], float]
     rules: Rules = field(default_factory=Rules)
     first: Sequence[dict[str, Any]] = ()
+    source_of_first: str = "given"
     known: Results | None = None
     earlier: Results | None = None
     objectives_of: Callable[[list[dict[str, Any]]], NDArray[np.float64]] | None = None
@@ -137,6 +140,7 @@ class Study:
             self.seed,
             self.n_splits,
             self.first,
+            self.source_of_first,
             self.known,
             self.earlier,
             self.objectives_of,

@@ -21,8 +21,8 @@ class Trial:
     row : ndarray of shape (n_columns,)
         The candidate as a row of the space.
     source : str
-        What proposed it: "given", "design", the name of a surrogate, or "random" where
-        the proposal was not new.
+        What proposed it: "given", "estimator" for its own values, "design", the name of
+        a surrogate, or "random" where the proposal was not new.
     proposal_time : float
         Seconds that its proposal took.
     """

@@ -257,7 +257,7 @@ def search(estimator=None, **settings):
 @pytest.mark.parametrize("acquisition", OPTIONS)
 def test_the_process_searches_alone(acquisition):
     fitted = search(acquisition=acquisition).fit(X, Y)
-    assert set(fitted.history_["source"]) == {"design", "gp"}
+    assert set(fitted.history_["source"]) == {"estimator", "design", "gp"}
     if acquisition != "log_ei_per_second":
         other = search(acquisition=acquisition, surrogate="gp").fit(X, Y)
         assert fitted.history_["params"] == other.history_["params"]

@@ -519,6 +519,8 @@ def _line(path, points):
     return search.fit(X, Y), len(FITS)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 def test_a_number_may_stand_for_another_candidate(path):
     """Points come and go: scores stay with the candidates that they are of."""
     one, other = {"x": 0.1}, {"x": 0.7}

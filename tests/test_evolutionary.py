@@ -101,7 +101,7 @@ def test_finds_the_best_choice_and_comes_near_the_best_number(algorithm, surroga
     # 80 draws have one choice and one k in 24, and 3 or 4 values of x there
     assert np.median(scores) < (1e-3 if surrogate else 0.02)
     sources = found[0].history_["source"]
-    assert sources == ["design"] * 8 + [algorithm] * 72
+    assert sources == ["estimator", *["design"] * 7, *[algorithm] * 72]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_covariance_matrix_adaptation_is_precise_in_the_end():
     assert fitted.best_params_["k"] == 6
     assert fitted.best_params_["c"] == "b"
     assert -fitted.best_score_ < 1e-6
-    assert set(fitted.history_["source"]) == {"design", "cmaes"}
+    assert set(fitted.history_["source"]) == {"estimator", "cmaes"}
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_settings_reach_the_children():
         # coordinates that children share with the rows before
         late = optimizer.rows[8:]
         rows[rate] = np.mean([np.isin(r, optimizer.rows[:8]).mean() for r in late])
-    assert rows[0.0] > 0.9
+    assert rows[0.0] > 0.8
     assert rows[1.0] < 0.1
 
 

@@ -96,7 +96,7 @@ def test_beats_random_search_on_the_same_budget():
 @pytest.mark.parametrize("surrogate", ["gp", "rbf", "forest", "tpe"])
 def test_each_surrogate_learns(surrogate):
     fitted = search(surrogate=surrogate, n_iter=25).fit(X, Y)
-    assert set(fitted.history_["source"]) == {"design", surrogate}
+    assert set(fitted.history_["source"]) == {"estimator", "design", surrogate}
     # the median loss of the best of 25 independent draws is 0.0002
     assert -fitted.best_score_ < 2e-4
 
@@ -262,7 +262,7 @@ def test_history():
     assert_array_equal(frame["best_score"], np.maximum.accumulate(frame["score"]))
     assert (frame["status"] == "complete").all()
     assert (frame["start"] <= frame["end"]).all()
-    assert list(frame["source"]) == ["design"] * 4 + ["gp", "rbf"] * 4
+    assert list(frame["source"]) == ["estimator", *["design"] * 3, *["gp", "rbf"] * 4]
     assert (frame["proposal_time"] >= 0).all()
     assert fitted.space_.size == np.inf
     assert fitted.n_trials_ == 12

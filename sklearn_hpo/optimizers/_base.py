@@ -64,6 +64,17 @@ class Optimizer(ABC):
         """Whether there is a model that predicts losses."""
         return False
 
+    def expect(  # noqa: B027 - most optimizers have no use for it
+        self, row: Rows
+    ) -> None:
+        """Learn, before the first proposal, which row will be told first.
+
+        Parameters
+        ----------
+        row : ndarray of shape (n_columns,)
+            A canonical row, not of the optimizer's choice.
+        """
+
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what the losses of rows are expected to be.
 

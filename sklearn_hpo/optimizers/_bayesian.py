@@ -46,7 +46,7 @@ Array = NDArray[np.float64]
 class BayesianOptimizer(SurrogateOptimizer):
     """Propose where a Gaussian process expects the largest improvement.
 
-    A randomly shifted Sobol design is followed by proposals that maximise the
+    An even design is followed by proposals that maximise the
     logarithm of the expected improvement [1]_ under a Matérn-5/2 process with one
     lengthscale for each column, fitted to losses that a Yeo-Johnson transformation made
     Gaussian [2]_. The improvement counts from a margin below the best loss that

@@ -28,7 +28,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
     """Propose children of the best rows so far.
 
     Each proposal has a place in the population to compete for, and proposals need not
-    wait for one another. The population begins with a Sobol design, shifted at random.
+    wait for one another. The population begins with an even design.
 
     With a surrogate [1]_, a proposal is the best of many children by the weighted mean
     of two criteria: the value under a cubic radial basis function, and the distance

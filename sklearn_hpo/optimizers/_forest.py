@@ -108,7 +108,7 @@ class Forest:
 class ForestOptimizer(SurrogateOptimizer):
     """Propose where a forest of random trees expects the largest improvement.
 
-    A randomly shifted Sobol design is followed by proposals that maximise the
+    An even design is followed by proposals that maximise the
     logarithm of the expected improvement under a forest, in the manner of SMAC [1]_:
     the best of many candidates, over the whole space and near the best rows, are
     improved by exchanges of single values and by random steps. Trees learn the

@@ -26,7 +26,7 @@ Losses = NDArray[np.float64]
 class RBFOptimizer(SurrogateOptimizer):
     """Propose near the best row where a cubic interpolant is low and little is known.
 
-    A randomly shifted Sobol design is followed by proposals of dynamic coordinate
+    An even design is followed by proposals of dynamic coordinate
     search [1]_. Candidates move some coordinates of the best row, all of them at first
     and only one at last, by steps that shrink after failures and grow after
     successes. Of all candidates the one is taken with the best weighted mean of two

@@ -4,8 +4,8 @@ from abc import abstractmethod
 from typing import Literal
 
 import numpy as np
-from sklearn.utils.random import sample_without_replacement
 
+from sklearn_hpo._numerics.design import even_design
 from sklearn_hpo._numerics.gp import Layout
 from sklearn_hpo._numerics.maximize import Domain, perturb, spread, untaken
 from sklearn_hpo.optimizers._base import Optimizer, Rows
@@ -19,10 +19,11 @@ MIN_DESIGN = 4
 class SurrogateOptimizer(Optimizer):
     """Base of the optimizers that fit a model after an initial design.
 
-    The design is the centre of the space, or of each branch, and then a Sobol sequence
-    shifted at random: people who give a range tend to have the good values inside [1]_.
-    Where no column has an order, nothing can be spread evenly, and the design is drawn
-    without replacement, as scikit-learn's ``ParameterSampler`` draws.
+    The design has categories and branches as often as their probabilities say, to
+    within one, and is a Latin hypercube of the numbers; if it is known which row will
+    be told first, the others are laid around it. The first row that is proposed has its
+    numbers at the centre: people who give a range tend to have the good values inside
+    [1]_.
 
     Parameters
     ----------
@@ -63,7 +64,25 @@ class SurrogateOptimizer(Optimizer):
         if space.n_columns:
             self.grid = self.domain.grid(MAX_GRID)
         self.n_design = self._design_size()
-        self.design = self._draw_design()
+        self._first: Rows | None = None
+        self._design: Rows | None = None
+
+    def expect(self, row: Rows) -> None:
+        """Learn, before the first proposal, which row will be told first.
+
+        Parameters
+        ----------
+        row : ndarray of shape (n_columns,)
+            A canonical row, not of the optimizer's choice.
+        """
+        self._first = row
+
+    @property
+    def design(self) -> Rows:
+        """The rows to begin with: (n_design, n_columns), or fewer if so planned."""
+        if self._design is None:
+            self._design = self._draw_design()
+        return self._design
 
     def source(self, n_pending: int) -> str:
         """Return "design", or the name of the surrogate that makes the next proposal.
@@ -195,20 +214,19 @@ class SurrogateOptimizer(Optimizer):
         return max(MIN_DESIGN, min(size, self.n_iter // 4))
 
     def _draw_design(self) -> Rows:
-        n = min(self.n_design, self.n_iter)
-        if self.grid is not None and self.layout.categorical.all():
-            candidates = list(self.space)
-            n = min(n, len(candidates))
-            chosen = sample_without_replacement(
-                len(candidates), n, random_state=self.seed % 2**32
-            )
-            rows = [self.space.encode(candidates[i]) for i in chosen]
-            return np.array(rows).reshape(n, self.space.n_columns)
         rng = np.random.default_rng([self.seed, 2**32 - 1])
-        points = self.space.spread(spread(n, self.space.n_columns, rng))
-        n_branches = len(self.space.active)
-        n_centres = min(n_branches, (n + 1) // 2)
-        points[:n_centres] = 0.5
-        if n_branches > 1:
-            points[:n_centres, 0] = np.asarray(self.domain.levels[0])[:n_centres]
-        return self.space.from_unit(points)
+        anchor = self._first
+        if anchor is not None:
+            # anywhere in the cell of a value, so that chance decides which of the
+            # others are one too many
+            reach = 0.49 * self.level_widths()
+            anchor = anchor + reach * rng.uniform(-1.0, 1.0, len(anchor))
+        n = min(self.n_design, self.n_iter)
+        return even_design(n, self._snap_design, self.layout, anchor, rng)
+
+    def _snap_design(self, points: Rows) -> Rows:
+        rows = self.space.from_unit(self.space.spread(points))
+        endless = np.array([v is None for v in self.domain.levels], dtype=bool)
+        number = 0 if self._first is None else 1  # of the first row that is proposed
+        rows[number : number + 1, endless] = 0.5
+        return self.space.from_unit(rows)

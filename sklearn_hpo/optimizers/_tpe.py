@@ -18,7 +18,7 @@ N_CANDIDATES = 128
 class TPEOptimizer(SurrogateOptimizer):
     """Propose what is likely among good rows and unlikely among bad ones.
 
-    A randomly shifted Sobol design is followed by proposals of the tree-structured
+    An even design is followed by proposals of the tree-structured
     Parzen estimator [1]_ in its multivariate form [2]_: the best tenth of the rows and
     all others each give a mixture of product kernels; of some draws from the first
     mixture the one with the largest ratio of the densities is taken. A good row counts

@@ -104,6 +104,11 @@ class SearchCV(BaseSearchCV):
     def _make_scheduler(self, resource, n_points):
         """Return a Scheduler that shares out a resource among at most `n_points`."""
 
+    @property
+    def _begins_with_own(self):
+        """Whether the estimator's own values are the first candidate."""
+        return False
+
     def _make_objectives(self):
         """Return a function from results to several scores, if the search has them."""
 
@@ -278,6 +283,7 @@ class SearchCV(BaseSearchCV):
                 n_splits=n_splits,
                 score_of=partial(mean_score, metric=metric),
                 first=start.first,
+                source_of_first=start.source,
                 known=start.known,
                 earlier=start.earlier,
                 objectives_of=self._make_objectives(),

@@ -93,9 +93,10 @@ class BayesSearchCV(ObjectiveSearchCV):
           [2]_, by a second process that learns the times in the same search. As
           measured times differ from run to run, so do the candidates.
     n_initial_points : int or "auto", default="auto"
-        Number of candidates from a space-filling design (the centre of the space and
-        Sobol points, shifted at random) before the surrogate takes over. ``"auto"`` is
-        2 more than a third of the columns of the space, those of each dict counted, at
+        Number of candidates before the surrogate takes over, which have the choices of
+        each parameter, and the dicts, equally often, and numbers evenly spread. The
+        first one is the estimator as it is (see `points_to_evaluate`). ``"auto"`` is 2
+        more than a third of the columns of the space, those of each dict counted, at
         most a quarter of `n_iter`, but at least 4.
     racing : bool, default=False
         Whether to evaluate candidates fold by fold, and to stop one that lies clearly
@@ -150,9 +151,12 @@ class BayesSearchCV(ObjectiveSearchCV):
     points_to_evaluate : list, "default" or None, default=None
         Candidates to evaluate before all others, counted in `n_iter`. Parameters that
         a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
-        its own values, as far as the space has them. A pair ``(params, score)`` is a
-        whole candidate whose score on these folds is known: the search learns from it
-        without fitting it again, but for the best of them, which is evaluated first.
+        its own values, as far as the space has them; of the rest, numbers are in the
+        middle of their scale, choices are drawn. None is the same if a surrogate learns
+        and there is no `warm_start_from`; an empty list is no such candidate.
+        A pair ``(params, score)`` is a whole candidate whose score on these folds is
+        known: the search learns from it without fitting it again, but for the best of
+        them, which is evaluated first.
     warm_start_from : fitted search, dict, DataFrame or None, default=None
         An earlier search, ours or scikit-learn's, or its ``cv_results_``, on the same
         or on other data. Its best candidates, 3 at most, are evaluated first; the
@@ -227,8 +231,8 @@ class BayesSearchCV(ObjectiveSearchCV):
         Whether there are several scores.
     history_ : dict of list
         One entry a candidate, in the order of proposals, those included that an
-        interrupt left incomplete: ``trial``, ``params``, ``source`` ("given", "design",
-        or what proposed it), ``score``, ``status``
+        interrupt left incomplete: ``trial``, ``params``, ``source`` ("given",
+        "estimator", "design" or what proposed it), ``score``, ``status``
         ("complete", "stopped" by racing, "failed" or "incomplete"), ``n_folds``
         evaluated, ``best_score`` so far, ``proposal_time`` in seconds, ``start`` and
         ``end`` in seconds since the epoch; with `objectives` ``hypervolume``, the
@@ -387,6 +391,11 @@ class BayesSearchCV(ObjectiveSearchCV):
         self.share_transformers = share_transformers
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+
+    @property
+    def _begins_with_own(self):
+        # the law of the others is what they are known for
+        return self.surrogate not in ("sobol", "random")
 
     def _make_optimizer(self, n_trials):
         if self.objectives is not None:

@@ -87,10 +87,11 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
           the best of a few members, and drops the oldest member, not the worst: made
           for noisy scores and many choices.
     population_size : int or "auto", default="auto"
-        Number of members, at least 4. They begin with a space-filling design (the
-        centre of the space and Sobol points, shifted at random). ``"auto"`` is the
-        square root of `n_iter`, but 8 at least and 24 at most. After 3 times as many
-        candidates without a better score, the worse half makes room for new draws;
+        Number of members, at least 4. They begin with the estimator as it is (see
+        `points_to_evaluate`) and with candidates that have the choices of each
+        parameter, and the dicts, equally often, and numbers evenly spread. ``"auto"``
+        is the square root of `n_iter`, but 8 at least and 24 at most. After 3 times as
+        many candidates without a better score, the worse half makes room for new draws;
         with ``"lshade"``, where this is the number at first, it does not.
         With ``"cmaes"`` it is the number of candidates that it learns from at a time,
         by default 4 and 3 times the logarithm of the number of parameters. With
@@ -154,9 +155,12 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         Candidates to evaluate before all others, counted in `n_iter`: the founders of
         the population. Parameters that
         a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
-        its own values, as far as the space has them. A pair ``(params, score)`` is a
-        whole candidate whose score on these folds is known: the search learns from it
-        without fitting it again, but for the best of them, which is evaluated first.
+        its own values, as far as the space has them; of the rest, numbers are in the
+        middle of their scale, choices are drawn. None is the same if there is no
+        `warm_start_from`; an empty list is no such candidate.
+        A pair ``(params, score)`` is a whole candidate whose score on these folds is
+        known: the search learns from it without fitting it again, but for the best of
+        them, which is evaluated first.
     warm_start_from : fitted search, dict, DataFrame or None, default=None
         An earlier search, ours or scikit-learn's, or its ``cv_results_``, on the same
         or on other data. Its best candidates, 3 at most, are evaluated first.
@@ -228,8 +232,9 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         Whether there are several scores.
     history_ : dict of list
         One entry a candidate, in the order of proposals, those included that an
-        interrupt left incomplete: ``trial``, ``params``, ``source`` ("given", "design",
-        or the algorithm), ``score``, ``status`` ("complete", "failed" or "incomplete"),
+        interrupt left incomplete: ``trial``, ``params``, ``source`` ("given",
+        "estimator", "design" or the algorithm), ``score``, ``status`` ("complete",
+        "failed" or "incomplete"),
         ``n_folds`` evaluated, ``best_score`` so far, ``proposal_time`` in seconds,
         ``start`` and ``end`` in seconds since the epoch; but for ``"cmaes"``
         ``diversity``, the mean distance of two members of the population after the
@@ -412,6 +417,10 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         self.share_transformers = share_transformers
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+
+    @property
+    def _begins_with_own(self):
+        return True
 
     def _make_optimizer(self, n_trials):
         self._check_algorithm()

@@ -81,7 +81,9 @@ def complete_points(points, space, estimator, seed):
     if points is None:
         return []
     if points == "default":
-        points = [_current_values(space, estimator)]
+        return own_candidate(space, estimator, seed) or [
+            space.decode(_drawn(space, seed, 0))
+        ]
     candidates = []
     for i, point in enumerate(points):
         if not isinstance(point, dict):
@@ -89,12 +91,40 @@ def complete_points(points, space, estimator, seed):
                 f"points_to_evaluate[{i}] is {point!r}; a point is a dict from "
                 "parameter names to values, such as {'C': 1.0}."
             )
-        draw = np.random.default_rng([seed, i, 2]).random((1, space.n_columns))
         try:
-            candidates.append(_complete(point, space, space.spread(draw)[0]))
+            candidates.append(_complete(point, space, _drawn(space, seed, i)))
         except ValueError as error:
             raise ValueError(f"points_to_evaluate[{i}]: {error}") from error
     return candidates
+
+
+def own_candidate(space, estimator, seed):
+    """Return the estimator as it is, as far as the space has its values.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        Where the candidate must lie.
+    estimator : estimator object
+        Whose current values count.
+    seed : int
+        Of the draws for parameters whose current value is not in the space.
+
+    Returns
+    -------
+    candidates : list of dict
+        One, or none if the space has no current value at all.
+    """
+    branch, own = space.match(estimator.get_params(deep=True))
+    if not own:
+        return []
+    row = _drawn(space, seed, 0)
+    # people who give a range tend to have the good values inside
+    row[np.array([c.n_levels == 0 for c in space.columns], dtype=bool)] = 0.5
+    if len(space.active) > 1:
+        row[0] = space.columns[0].centres[branch]
+    whole = {**space.decode(space.from_unit(row[None])[0]), **own}
+    return [_as_in_space(own, whole, space)]
 
 
 def whole_grid(param_distributions, space, n_trials):
@@ -132,17 +162,31 @@ def _branch_rows(space, unit):
     return space.from_unit(rows)
 
 
+def _drawn(space, seed, i):
+    """Return a point of the unit cube that point number `i` is completed from."""
+    draw = np.random.default_rng([seed, i, 2]).random((1, space.n_columns))
+    return space.spread(draw)[0].copy()
+
+
 def _complete(point, space, draw):
     """Return `point` with its missing parameters taken from `draw`."""
     wholes = [{**space.decode(row), **point} for row in _branch_rows(space, draw)]
-    row = space.encode(next(filter(space.contains, wholes), wholes[0]))
+    fitting = (whole for whole in wholes if space.contains(whole))
+    return _as_in_space(point, next(fitting, wholes[0]), space)
+
+
+def _as_in_space(point, whole, space):
+    """Return a whole candidate with the objects of the space.
+
+    Numbers of `point` stay to the last bit where the space is continuous.
+    """
+    row = space.encode(whole)
     canonical = space.decode(row)
     kept = {
         column.name.split("[")[0]
         for column, coordinate in zip(space.columns, row, strict=True)
         if column.kind == "continuous" and not np.isnan(coordinate)
     }
-    # discrete values become the very objects of the space; others stay to the last bit
     return {
         name: _as_kind(point[name], value) if name in kept & set(point) else value
         for name, value in canonical.items()
@@ -155,17 +199,3 @@ def _as_kind(given, canonical, nested=False):
         pairs = zip(given, canonical, strict=True)
         return type(canonical)(_as_kind(own, other, True) for own, other in pairs)
     return float(given) if nested else given
-
-
-def _current_values(space, estimator):
-    """Return the estimator's own values where the space has them.
-
-    Of several branches, the one that has most of them counts.
-    """
-    values = estimator.get_params(deep=True)
-    points = []
-    for row in _branch_rows(space, np.full(space.n_columns, 0.5)):
-        base = space.decode(row)
-        own = {name: values[name] for name in base if name in values}
-        points.append({k: v for k, v in own.items() if space.contains({**base, k: v})})
-    return max(points, key=len)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_hpo.search._points import complete_points, whole_grid
+from sklearn_hpo.search._points import complete_points, own_candidate, whole_grid
 
 # Of an earlier search, the best candidates are evaluated first: this share of the
 # budget, but no more than so many.
@@ -21,6 +21,8 @@ class Start:
     ----------
     first : list of dict
         Candidates to evaluate before all others.
+    source : str
+        Where they come from: "given", or "estimator" for its own values.
     known : tuple of (rows, losses)
         Results on the same folds and data, as good as evaluated.
     earlier : tuple of (rows, losses)
@@ -28,6 +30,7 @@ class Start:
     """
 
     first: list[dict[str, Any]]
+    source: str
     known: tuple[Any, Any]
     earlier: tuple[Any, Any]
 
@@ -78,7 +81,10 @@ def make_start(search, space, metric, n_trials, seed):
     first = list(reversed(by_key.values()))
     grid = whole_grid(search.param_distributions, space, n_trials)
     first += [params for params in grid if space.key(params) not in by_key]
-    return Start(first, known, earlier)
+    source = "given"
+    if not first and search.points_to_evaluate is None and search._begins_with_own:
+        first, source = own_candidate(space, search.estimator, seed), "estimator"
+    return Start(first, source, known, earlier)
 
 
 def _guides(scoring, metric):

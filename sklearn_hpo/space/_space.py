@@ -299,6 +299,35 @@ class SearchSpace:
             return False
         return True
 
+    def match(self, values: Mapping[str, Any]) -> tuple[int, Params]:
+        """Find the branch that has most of some values.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        values : dict
+            Names, of whatever parameters, and values.
+
+        Returns
+        -------
+        branch : int
+            The first one all of whose parameters can have their values, else the first
+            of those with the largest number of such parameters.
+        held : dict
+            Their names and values.
+        """
+        known = [key for key in self._warps if key[0] in values]
+        fits = {key for key in known if _fits(self._warps[key], values[key[0]])}
+        held = [
+            {name: values[name] for name, key in branch.items() if key in fits}
+            for branch in self._branches
+        ]
+        pairs = zip(held, self._branches, strict=True)
+        sizes = [(len(own) == len(branch), len(own)) for own, branch in pairs]
+        best = sizes.index(max(sizes))
+        return best, held[best]
+
     def key(self, params: Mapping[str, Any]) -> Hashable:
         """Return what is equal for equal candidates only.
 
@@ -402,6 +431,14 @@ class SearchSpace:
 
 def _same_types(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(type(unbox(one[k])) is type(unbox(other[k])) for k in one)
+
+
+def _fits(warp: Warp, value: Any) -> bool:
+    try:
+        warp.encode(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _fill(row: Array, plan: Plan, params: Mapping[str, Any]) -> str | None:
