@@ -5,8 +5,9 @@ import math
 import warnings
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.multiclass import unique_labels
 
-from sklearn_hpo._resources._base import Parameter
+from sklearn_hpo._resources._base import Parameter, Resource
 from sklearn_hpo._trial import Job
 
 HIST_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
@@ -71,6 +72,12 @@ class Iterations(Parameter):
     """
 
     continues = True
+    # settings with which the last estimator draws the same in one fit as in several
+    exact = MappingProxyType[str, Any]({})
+
+    def plain(self) -> Resource:
+        """Return the parameter, set for fits that begin anew."""
+        return Parameter(self.name, self.minimum, self.maximum, self.whole)
 
     def begin(self, estimator: Any, job: Job) -> tuple[Any, dict[str, Any]]:
         """Return a clone with its first iterations ahead, or the model that waits."""
@@ -216,6 +223,12 @@ class PartialFit(Iterations):
 
     classes: Any = None
     parameter: str | None = None
+    exact = MappingProxyType({"shuffle": False})
+
+    def plain(self) -> Resource:
+        """Return the same passes, all of them in one go."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return UnbrokenPasses(**values)
 
     def params(self, amount: float) -> dict[str, Any]:
         """Return the parameter that counts passes in ``fit``, if there is one."""
@@ -266,6 +279,13 @@ class PartialFit(Iterations):
             and not final.early_stopping
             and (self.classes is None or len(unique_labels(y)) == len(self.classes))
         )
+
+
+@dataclass(frozen=True)
+class UnbrokenPasses(PartialFit):
+    """Passes that begin anew for each amount, as those of the refit do."""
+
+    continues = False
 
 
 class _EndOfFit:
@@ -383,6 +403,16 @@ class _Stage:
 @dataclass(frozen=True)
 class Boosting(Iterations):
     """XGBoost and LightGBM, whose ``fit`` takes an earlier model to go on with."""
+
+    exact = MappingProxyType(
+        dict.fromkeys(
+            (
+                *("subsample", "bagging_fraction", "feature_fraction"),
+                *("colsample_bytree", "colsample_bylevel", "colsample_bynode"),
+            ),
+            1.0,
+        )
+    )
 
     def settings(self, done: float, amount: float) -> dict[str, Any]:
         """Return the number of trees to add."""

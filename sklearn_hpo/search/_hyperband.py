@@ -555,6 +555,25 @@ class HyperbandSearchCV(SearchCV):
         amounts = [resource.amount(e.budget) for e in evaluations]
         return {"iter": iters, "n_resources": amounts}
 
+    def _shortfalls(self, study, evaluations, problem):
+        """Say what did not go on, and if no candidate got all of the resource."""
+        resource = problem.resource
+        shortfalls = []
+        if study.difference is not None:
+            shortfalls.append(
+                f"{type(problem.estimator).__name__} does not go on training by "
+                f"{resource.name!r}, so each rung was a fit of its own, which takes "
+                f"longer than planned: on the first candidate, {study.difference}."
+            )
+        if not any(e.status == "complete" for e in evaluations):
+            scored = [e.budget for e in evaluations if math.isfinite(e.score)]
+            amount = resource.amount(max(scored, default=evaluations[-1].budget))
+            shortfalls.append(
+                f"No candidate has a score with all of {resource.name!r}, "
+                f"{resource.amount(1.0):g}: the best one has had {amount:g}."
+            )
+        return shortfalls
+
     def _choose_best(self, refit_metric):
         """Return the index of the best of those with the most of the resource."""
         if callable(self.refit):
