@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn_hpo._cloning import copy_unfitted
 from sklearn_hpo._copies import copies
 from sklearn_hpo._limits import Limits, limited
-from sklearn_hpo._resources import Resource
+from sklearn_hpo._resources import Resource, difference_of_ways
 from sklearn_hpo._sharing import Sharing, lent
 from sklearn_hpo._sklearn_compat import failed_result, fit_and_score, num_samples
 from sklearn_hpo._transfer import pack
@@ -90,38 +90,35 @@ def evaluate(job: Job, problem: Problem) -> Report:
         Scores, times, error and warnings.
     """
     with collected() as raised:
-        report = _evaluate(job, problem)
+        report = (_check if job.check else _evaluate)(job, problem)
     return replace(report, warnings=tuple(raised)) if raised else report
+
+
+def _check(job: Job, problem: Problem) -> Report:
+    """Return a report of whether models may go on, in the place of scores."""
+    start = time.time()
+    with limited(problem.limits, job.note):
+        result = {"difference": difference_of_ways(job, problem)}
+    return Report(job.trial, job.fold, result, start, time.time())
 
 
 def _evaluate(job: Job, problem: Problem) -> Report:
     start = time.time()
     train, test = problem.splits[job.fold]
-    resource = problem.resource
-    model = reached = None
-    saved = 0.0
+    resource = problem.resource.plain() if job.plain else problem.resource
     if job.model is not None:
         job = replace(job, model=_load(job.model))
+    outcome: tuple[Any, float | None, float] = (None, None, 0.0)
     try:
         train = resource.rows(train, job.fold, job.budget)
         if resource.continues and job.model is None:
             job = replace(job, model=_climb(job, problem, train, test))
-        estimator, params = resource.begin(problem.estimator, job)
-        # nested subsets: so many rows of a fold are always the same ones
-        place = (job.fold, len(train))
-        heard = job.events is not None
-        with (
-            limited(problem.limits, job.note),
-            lent(problem.sharing, estimator, place, heard=heard) as loan,
-        ):
-            result = fit_and_score(estimator, params, problem, train, test, job)
-        if result["fit_error"] is None:
-            reached, saved = resource.reached(estimator), loan.saved
-            model = _store(resource.end(estimator, job), job.keep)
+        result, outcome = _fit(job, problem, resource, (train, test))
     except Exception as error:
         if problem.error_score == "raise" or not _refused(job, problem):
             raise
         result = failed_result(problem, error, len(test))
+    model, reached, saved = outcome
     report = Report(
         job.trial,
         job.fold,
@@ -135,6 +132,43 @@ def _evaluate(job: Job, problem: Problem) -> Report:
     if job.events is None:
         return report
     return replace(report, stop=job.events.stop, callback_error=job.events.error)
+
+
+def _fit(
+    job: Job, problem: Problem, resource: Resource, rows: tuple[Any, Any]
+) -> tuple[dict[str, Any], tuple[Any, float | None, float]]:
+    """Return a fit's result, and its model, iterations used and seconds spared.
+
+    A model that fails to go on is fitted anew.
+    """
+    try:
+        result, outcome = _fit_once(job, problem, resource, rows)
+        if job.model is None or result["fit_error"] is None:
+            return result, outcome
+    except Exception:
+        if job.model is None:
+            raise
+    return _fit_once(replace(job, model=None), problem, resource, rows)
+
+
+def _fit_once(
+    job: Job, problem: Problem, resource: Resource, rows: tuple[Any, Any]
+) -> tuple[dict[str, Any], tuple[Any, float | None, float]]:
+    train, test = rows
+    estimator, params = resource.begin(problem.estimator, job)
+    # nested subsets: so many rows of a fold are always the same ones
+    place = (job.fold, len(train))
+    heard = job.events is not None
+    with (
+        limited(problem.limits, job.note),
+        lent(problem.sharing, estimator, place, heard=heard) as loan,
+    ):
+        result = fit_and_score(estimator, params, problem, train, test, job)
+    if result["fit_error"] is not None:
+        return result, (None, None, 0.0)
+    reached = resource.reached(estimator)
+    model = _store(resource.end(estimator, job), job.keep)
+    return result, (model, reached, loan.saved)
 
 
 def _climb(job: Job, problem: Problem, train: Any, test: Any) -> Any:

@@ -89,6 +89,8 @@ class Study:
         The last evaluation of each trial, in the order of proposals.
     settled : list of Evaluation
         Those that have ended, in the order of their ends.
+    difference : str or None
+        Why fits begin anew on each rung, although the resource could go on.
     cut_short_by : BaseException or None
         The interrupt, the end of a cluster or the error of a callback that ended the
         study.
@@ -116,6 +118,7 @@ class Study:
     evaluations: list[Evaluation] = field(default_factory=list, init=False)
     trials: list[Evaluation] = field(default_factory=list, init=False)
     settled: list[Evaluation] = field(default_factory=list, init=False)
+    difference: str | None = field(default=None, init=False)
     cut_short_by: BaseException | None = field(default=None, init=False)
     _told: list[Evaluation] = field(default_factory=list, init=False)
     _jobs: deque[Job] = field(default_factory=deque, init=False)
@@ -184,6 +187,8 @@ class Study:
         """
         self._candidates.begin()
         try:
+            if self.models is not None:
+                self._check_going_on(executor)
             self._work_off(executor)
             timed = math.isfinite(self.rules.deadline) and not self._stopped
             if timed and not any(map(_is_whole, self.settled)):
@@ -218,6 +223,35 @@ class Study:
                 self._give_up(report)
             if report.callback_error is not None:
                 raise CallbackFailed(report.callback_error)
+
+    def _check_going_on(self, executor: SequentialExecutor | ParallelExecutor) -> None:
+        """Try on the first candidate whether models may go on; if not, none will."""
+        budgets = sorted({stage.budget for stage in self.scheduler.plan})
+        if len(budgets) == 1 or not self._schedule():
+            return
+        trial = self.trials[0].trial
+        job = Job(
+            trial.number,
+            -1,  # the last fold; by this number the journal tells it from other jobs
+            trial.params,
+            budgets[1],
+            earlier=(budgets[0],),
+            note=self.notes and self.notes / "note-check",
+            check=True,
+        )
+        report = self.journal.find(trial, job) if self.journal is not None else None
+        if report is None:
+            executor.submit(job)
+            report = executor.next_result()
+            if self.journal is not None:
+                self.journal.append(trial, job.budget, report)
+            # no measure of how long candidates take
+            self._began = time.monotonic()
+        self.difference = report.result.get("difference")
+        if self.difference is not None:
+            self.models = None
+            jobs = [replace(job, plain=True, keep=False) for job in self._jobs]
+            self._jobs = deque(jobs)
 
     def _note(self, report: Report) -> None:
         if self.journal is not None:
@@ -350,6 +384,7 @@ class Study:
                 earlier=evaluation.earlier,
                 note=note,
                 events=events,
+                plain=self.difference is not None,
             )
             self._jobs.append(self.models.lend(job) if self.models else job)
         evaluation.n_folds = due

@@ -60,6 +60,10 @@ class Job:
         Where a worker says why it ended itself, if the fit has limits.
     events : object or None
         Callback context of this fold, if anyone listens.
+    plain : bool
+        Whether the fit begins anew, even if the resource could go on.
+    check : bool
+        Whether to tell if models may go on at all, in place of a score.
     """
 
     trial: int
@@ -71,6 +75,8 @@ class Job:
     keep: Path | bool = False
     note: Path | None = None
     events: Any = field(default=None, compare=False)
+    plain: bool = False
+    check: bool = False
 
 
 @dataclass(frozen=True)

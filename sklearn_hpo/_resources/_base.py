@@ -85,6 +85,10 @@ class Resource:
         """
         return self
 
+    def plain(self) -> "Resource":
+        """Return the resource with the same amounts whose every fit begins anew."""
+        return self
+
     def price(self, budget: float, before: float) -> float:
         """Return what it costs a candidate to get from one share to another.
 

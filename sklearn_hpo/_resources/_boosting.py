@@ -6,7 +6,7 @@ None of them is imported: they are known by the modules of their classes.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -230,6 +230,16 @@ _GOES_ON = {
 @dataclass(frozen=True)
 class Boosting(Iterations):
     """XGBoost and LightGBM, whose ``fit`` takes an earlier model to go on with."""
+
+    exact = MappingProxyType(
+        dict.fromkeys(
+            (
+                *("subsample", "bagging_fraction", "feature_fraction"),
+                *("colsample_bytree", "colsample_bylevel", "colsample_bynode"),
+            ),
+            1.0,
+        )
+    )
 
     def settings(self, done: float, amount: float) -> dict[str, Any]:
         """Return the number of trees to add."""

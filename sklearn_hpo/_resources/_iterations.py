@@ -5,8 +5,9 @@ import math
 import warnings
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import unique_labels
 
 from sklearn_hpo._cloning import copy_unfitted
-from sklearn_hpo._resources._base import Parameter
+from sklearn_hpo._resources._base import Parameter, Resource
 from sklearn_hpo._resources._learner import final_step, params_of_last
 from sklearn_hpo._resources._transformers import are_known, digest
 from sklearn_hpo._trial import Job
@@ -53,6 +54,12 @@ class Iterations(Parameter):
     """
 
     continues = True
+    # settings with which the last estimator draws the same in one fit as in several
+    exact = MappingProxyType[str, Any]({})
+
+    def plain(self) -> Resource:
+        """Return the parameter, set for fits that begin anew."""
+        return Parameter(self.name, self.minimum, self.maximum, self.whole)
 
     def begin(self, estimator: Any, job: Job) -> tuple[Any, dict[str, Any]]:
         """Return a clone with its first iterations ahead, or the model that waits."""
@@ -253,6 +260,12 @@ class PartialFit(Iterations):
 
     classes: Any = None
     parameter: str | None = None
+    exact = MappingProxyType({"shuffle": False})
+
+    def plain(self) -> Resource:
+        """Return the same passes, all of them in one go."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return UnbrokenPasses(**values)
 
     def params(self, amount: float) -> dict[str, Any]:
         """Return the parameter that counts passes in ``fit``, if there is one."""
@@ -306,6 +319,13 @@ class PartialFit(Iterations):
             and not final.early_stopping
             and (classes is None or len(unique_labels(y)) == len(classes))
         )
+
+
+@dataclass(frozen=True)
+class UnbrokenPasses(PartialFit):
+    """Passes that begin anew for each amount, as those of the refit do."""
+
+    continues = False
 
 
 class _EndOfFit:

@@ -7,6 +7,7 @@ import time
 import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -160,6 +161,8 @@ class SearchCV(BaseSearchCV):
             self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
             study = self._run(problem, space, scheduler, events, began)
+            if study.difference is not None:
+                problem = replace(problem, resource=problem.resource.plain())
             with held(summary(warnings_of_fits(study))):
                 self._close(study, problem)
             if self.refit:
@@ -362,13 +365,14 @@ class SearchCV(BaseSearchCV):
         results = [result for e in evaluations for result in self._of_all_folds(e)]
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         self.n_trials_ = len({e.trial.number for e in evaluations})
+        shortfalls = self._shortfalls(study, evaluations, problem)
         if study.cut_short_by is not None:
-            warnings.warn(
+            shortfalls[:0] = [
                 f"The search was interrupted ({study.cut_short_by!r}): it keeps "
-                f"the {self.n_trials_} candidates evaluated so far.",
-                RuntimeWarning,
-                stacklevel=4,
-            )
+                f"the {self.n_trials_} candidates evaluated so far."
+            ]
+        if shortfalls:
+            warnings.warn(" ".join(shortfalls), RuntimeWarning, stacklevel=4)
         cut = {
             i: sorted(evaluation.reports)
             for i, evaluation in enumerate(evaluations)
@@ -414,6 +418,10 @@ class SearchCV(BaseSearchCV):
         best = evaluations[self.best_index_]
         self.best_params_ = self._best_params(best, resource)
         self._best_budget = best.budget
+
+    def _shortfalls(self, study, evaluations, problem):
+        """Return, a sentence each, in what the results are less than was planned."""
+        return []
 
     def _check_refit(self, scores):
         """Raise unless `refit` says how the best of several scores is chosen."""

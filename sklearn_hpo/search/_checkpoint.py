@@ -185,13 +185,15 @@ def read_checkpoint(path):
     lines, _ = read_lines(path, path.read_bytes())
     header = lines[0] if lines else {}
     by_row = {}
-    for line in lines[1:]:
+    # not the line that says whether models may go on
+    lines = [line for line in lines[1:] if line["fold"] >= 0]
+    for line in lines:
         place = line["fold"], line["budget"]
         by_row.setdefault(tuple(line["row"]), {})[place] = line
     # a share of the folds holds those of the smaller shares
     belongs = le if header.get("by_fold") else eq
     groups = {}
-    for line in lines[1:]:
+    for line in lines:
         row, budget = tuple(line["row"]), line["budget"]
         found = by_row[row].values()
         groups[row, budget] = [e for e in found if belongs(e["budget"], budget)]

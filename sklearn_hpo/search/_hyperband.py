@@ -426,9 +426,9 @@ class HyperbandSearchCV(SearchCV):
         """
         with python_numbers(self):
             problem, _, scheduler = self._prepare(X, y, params)
-        return self._describe(scheduler.plan, problem.resource)
+        return self._describe(scheduler.plan, problem.resource, len(problem.splits))
 
-    def _describe(self, stages, resource):
+    def _describe(self, stages, resource, n_splits):
         columns = ["bracket", "rung", "resource", "n_candidates", "n_resources", "cost"]
         plan = {name: [] for name in columns}
         below = 0.0
@@ -445,6 +445,12 @@ class HyperbandSearchCV(SearchCV):
             )
             for name, value in zip(columns, entry, strict=True):
                 plan[name].append(value)
+        budgets = sorted({stage.budget for stage in stages})
+        if resource.continues and len(budgets) > 1:
+            # the trial of whether models may go on, on one fold: in steps and in one go
+            low, high = budgets[:2]
+            tried = resource.price(low, 0.0) + resource.price(high, low) + high
+            plan["cost"][0] += tried / n_splits
         return plan
 
     def _make_resource(self, data):
@@ -548,7 +554,7 @@ class HyperbandSearchCV(SearchCV):
                 yield Models(Path(folder))
 
     def _overture(self, problem, scheduler):
-        plan = self._describe(scheduler.plan, problem.resource)
+        plan = self._describe(scheduler.plan, problem.resource, len(problem.splits))
         columns = ("bracket", "n_candidates", "n_resources")
         rungs = "; ".join(
             f"bracket {bracket}: {n} with {amount}"
@@ -570,7 +576,7 @@ class HyperbandSearchCV(SearchCV):
         self.min_resources_ = resource.amount(budgets[0])
         self.resource_ = resource.name
         self._amount_names = set(resource.params(resource.maximum))
-        self.plan_ = self._describe(stages, resource)
+        self.plan_ = self._describe(stages, resource, self.n_splits_)
         iters = [budgets.index(stages[e.stage].budget) for e in evaluations]
         self.n_iterations_ = 1 + max(iters)
         self.n_possible_iterations_ = len(budgets)
@@ -581,6 +587,25 @@ class HyperbandSearchCV(SearchCV):
         self.n_remaining_candidates_ = math.ceil(self.n_candidates_[-1] / self.factor)
         amounts = [resource.amount(e.budget) for e in evaluations]
         return {"iter": iters, "n_resources": amounts}
+
+    def _shortfalls(self, study, evaluations, problem):
+        """Say what did not go on, and if no candidate got all of the resource."""
+        resource = problem.resource
+        shortfalls = []
+        if study.difference is not None:
+            shortfalls.append(
+                f"{type(problem.estimator).__name__} does not go on training by "
+                f"{resource.name!r}, so each rung was a fit of its own, which takes "
+                f"longer than planned: on the first candidate, {study.difference}."
+            )
+        scored = [e.budget for e in evaluations if math.isfinite(e.score)]
+        if scored and not any(e.status == "complete" for e in evaluations):
+            amount = resource.amount(max(scored))
+            shortfalls.append(
+                f"No candidate has a score with all of {resource.name!r}, "
+                f"{resource.amount(1.0):g}: the best one has had {amount:g}."
+            )
+        return shortfalls
 
     def _of_space(self, params):
         named = self._amount_names.difference(self.space_.names)
