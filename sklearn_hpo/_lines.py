@@ -16,6 +16,8 @@ FORMAT = 2
 # The first key of the first line. No other program begins a file like that, so what
 # begins like that may be cut off where it is torn.
 NAME = "sklearn_hpo checkpoint"
+# The fold in the line that says whether models may go on, and nothing of scores.
+CHECK = -1
 _BEGINNING = f'{{"{NAME}":'.encode()
 _N_TAIL = len(',"crc32":"01234567"}')
 # JSON may hold whole numbers that are no floats.
@@ -74,6 +76,7 @@ def read_lines(path: Path, content: bytes) -> tuple[list[dict[str, Any]], int]:
     if content and not content.startswith(_BEGINNING):
         raise ValueError(f"{path} is no checkpoint of a search; choose another file.")
     lines: list[dict[str, Any]] = []
+    fits: list[dict[str, Any]] = []
     end = 0
     pieces = content.split(b"\n")[:-1]
     for number, piece in enumerate(pieces, start=1):
@@ -91,8 +94,8 @@ def read_lines(path: Path, content: bytes) -> tuple[list[dict[str, Any]], int]:
                 f"reads format {FORMAT}."
             )
         fault = _fault(line, _HEADER if number == 1 else _FIT)
-        if fault is None and number > 2 and _shape(line) != _shape(lines[1]):
-            fault = "result"
+        if fault is None and number > 1:
+            fault = _fault_among(fits, line)
         if fault is not None:
             raise damaged(path, number, f"its {fault!r} is missing or impossible")
         lines.append(line)
@@ -211,6 +214,8 @@ def _is_texts(value: Any) -> bool:
 
 
 def _is_result(value: Any) -> bool:
+    if isinstance(value, dict) and "difference" in value:
+        return isinstance(value["difference"], str | None)
     return (
         isinstance(value, dict)
         and all(isinstance(v, str | None) or _is_score(v) for v in value.values())
@@ -245,7 +250,7 @@ _HEADER: _Checks = {
 }
 _FIT: _Checks = {
     "trial": _is_count,
-    "fold": _is_count,
+    "fold": lambda value: _is_count(value) or (type(value) is int and value == CHECK),
     "budget": lambda value: _is_number(value) and 0.0 < value <= 1.0,
     "row": _is_row,
     "params": _is_params,
@@ -267,6 +272,18 @@ def _fault(line: Any, checks: _Checks) -> str | None:
         (name for name, ok in checks.items() if name not in line or not ok(line[name])),
         None,
     )
+
+
+def _fault_among(fits: list[dict[str, Any]], line: dict[str, Any]) -> str | None:
+    """Return what does not agree with the fits before; if all does, note a fit."""
+    if (line["fold"] == CHECK) != (set(line["result"]) == {"difference"}):
+        return "fold"
+    if line["fold"] == CHECK:
+        return None
+    if fits and _shape(line) != _shape(fits[0]):
+        return "result"
+    fits.append(line)
+    return None
 
 
 def _shape(line: Mapping[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from sklearn_hpo._clusters import ClusterGone
 from sklearn_hpo._events import CallbackFailed
 from sklearn_hpo._executor import ParallelExecutor, SequentialExecutor
 from sklearn_hpo._journal import Journal
+from sklearn_hpo._lines import CHECK
 from sklearn_hpo._models import Models
 from sklearn_hpo._records import Evaluation, Rules, covered
 from sklearn_hpo._signals import Terminated
@@ -232,7 +233,7 @@ class Study:
         trial = self.trials[0].trial
         job = Job(
             trial.number,
-            -1,  # the last fold; by this number the journal tells it from other jobs
+            CHECK,  # the last fold; by this number a checkpoint tells it from others
             trial.params,
             budgets[1],
             earlier=(budgets[0],),
@@ -243,7 +244,7 @@ class Study:
         if report is None:
             executor.submit(job)
             report = executor.next_result()
-            if self.journal is not None:
+            if self.journal is not None and not report.lost:
                 self.journal.append(trial, job.budget, report)
             # no measure of how long candidates take
             self._began = time.monotonic()

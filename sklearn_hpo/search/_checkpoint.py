@@ -14,7 +14,7 @@ import sklearn
 
 from sklearn_hpo._description import describe, hash_of
 from sklearn_hpo._journal import Journal
-from sklearn_hpo._lines import check_regular, from_json, read_lines
+from sklearn_hpo._lines import CHECK, check_regular, from_json, read_lines
 from sklearn_hpo.search._history import mean_score
 
 _COLUMNS = (
@@ -185,8 +185,7 @@ def read_checkpoint(path):
     lines, _ = read_lines(path, path.read_bytes())
     header = lines[0] if lines else {}
     by_row = {}
-    # not the line that says whether models may go on
-    lines = [line for line in lines[1:] if line["fold"] >= 0]
+    lines = [line for line in lines[1:] if line["fold"] != CHECK]
     for line in lines:
         place = line["fold"], line["budget"]
         by_row.setdefault(tuple(line["row"]), {})[place] = line
