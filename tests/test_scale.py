@@ -164,8 +164,8 @@ def memory_of(kind, n, **params):
         (EvolutionarySearchCV, {"algorithm": "ga"}, (2.0, 1.9, 1.8)),
         (
             HyperbandSearchCV,
-            {"optimizer": "random", "resource": "n_samples"},
-            (2.7, 1.9, 2.0),
+            {"optimizer": "random", "resource": "n_samples", "min_resources": 20},
+            (3.2, 1.9, 2.0),  # rows of two rungs for a candidate
         ),
     ],
     ids=["bayes", "evolutionary", "hyperband"],
@@ -226,10 +226,10 @@ def test_members_are_kept_once_while_they_stay():
     optimizer = EvolutionaryOptimizer(5000, GeneticBreeder(), 24)
     optimizer.start(SearchSpace({"a": uniform()}), 0)
     rows = np.random.default_rng(0).random((24, 1))
-    optimizer.tell(rows, np.zeros(24), np.ones(24))
-    n = 60
+    optimizer.tell(rows, np.arange(24.0)[::-1], np.ones(24))
+    n = 40
     for i in range(n):
-        optimizer.tell(np.array([[i / n]]), np.ones(1), np.ones(1))
+        optimizer.tell(np.array([[i / n]]), np.array([99.0]), np.ones(1))
     assert len(set(map(id, optimizer._past))) <= 24
     assert len(optimizer.diversity) == 24 + n
 
