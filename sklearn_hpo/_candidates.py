@@ -166,7 +166,8 @@ class Candidates:
         for row, source in self._proposals(number):
             params = self.space.decode(row)
             if self._is_new(params):
-                return params, row, source
+                # a view would keep the array that it was asked in
+                return params, row.copy(), source
         if math.isinf(self.space.size):
             return None
         # where branches overlap, there are fewer than `size` candidates

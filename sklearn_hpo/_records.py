@@ -11,7 +11,7 @@ from sklearn_hpo._trial import Report, Trial
 Status = Literal["complete", "promoted", "stopped", "failed", "incomplete"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Evaluation:
     """What one stage of the plan gives a trial.
 

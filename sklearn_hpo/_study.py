@@ -210,6 +210,7 @@ class Study:
         ended = self.evaluations if self.rules.deterministic else self.settled
         self._tell([e for e in ended if e.settled and id(e) not in told])
         self._candidates.teach()
+        del self._candidates  # their keys are as large as the results
 
     def _work_off(self, executor: SequentialExecutor | ParallelExecutor) -> None:
         """Run jobs and take their reports until there is nothing left to do."""

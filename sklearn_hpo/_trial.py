@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One candidate.
 
@@ -34,7 +34,7 @@ class Trial:
     proposal_time: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One candidate on one fold at one budget: the unit that a worker runs.
 
@@ -79,7 +79,7 @@ class Job:
     check: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Report:
     """What came of a job.
 

@@ -59,6 +59,34 @@ def non_dominated_rank(losses: Array) -> Index:
     return rank
 
 
+def first_front(losses: Array) -> Index:
+    """Return the rows of rank 0, without the memory that all pairs of rows would need.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n, k)
+        To be minimised; infinite for failures, never NaN.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_front,), int
+        In ascending order.
+
+    Examples
+    --------
+    >>> first_front(np.array([[2.0, 2.0], [2.0, 0.0], [0.0, 2.0]])).tolist()
+    [1, 2]
+    """
+    found = np.zeros(len(losses), dtype=bool)
+    left = np.lexsort(losses.T)
+    while len(left):
+        # what dominates a row comes before it, so nothing that is left does
+        first, others = losses[left[0]], losses[left]
+        found[left[(others == first).all(axis=1)]] = True
+        left = left[(others < first).any(axis=1)]
+    return np.flatnonzero(found)
+
+
 def crowding_distance(losses: Array) -> Array:
     """Return how far from its neighbours each row of a front is.
 

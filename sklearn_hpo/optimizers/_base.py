@@ -140,16 +140,16 @@ class Optimizer(ABC):
             How uncertain each loss is, beside the noise of all: 0, or None for all of
             them, if it was measured whole.
         """
-        self.rows = _extended(self.rows, rows)
+        self.rows = extended(self.rows, rows)
         self._distinct.update(row.tobytes() for row in rows)
-        self.losses = _extended(self.losses, losses)
-        self.budgets = _extended(self.budgets, budgets)
+        self.losses = extended(self.losses, losses)
+        self.budgets = extended(self.budgets, budgets)
         if seconds is None:
             seconds = np.full(len(losses), np.nan)
-        self.seconds = _extended(self.seconds, seconds)
+        self.seconds = extended(self.seconds, seconds)
         if variances is None:
             variances = np.zeros(len(losses))
-        self.variances = _extended(self.variances, variances)
+        self.variances = extended(self.variances, variances)
 
     def source(self, n_pending: int) -> str:
         """Return what makes the next proposal.
@@ -182,7 +182,7 @@ class Optimizer(ABC):
         return np.random.default_rng([self.seed, self.n_proposed + n_pending])
 
 
-def _extended(array: NDArray[np.float64], new: Rows) -> NDArray[np.float64]:
+def extended(array: NDArray[np.float64], new: Rows) -> NDArray[np.float64]:
     """Append to an array that nobody else appends to, in the room behind it if any.
 
     So the cost of what is told does not grow with what has been told before.
@@ -194,3 +194,12 @@ def _extended(array: NDArray[np.float64], new: Rows) -> NDArray[np.float64]:
         room[:n] = array
     room[n:total] = new
     return room[:total]
+
+
+def smallest(losses: NDArray[np.float64], n: int) -> NDArray[np.intp]:
+    """Return the first `n` numbers of a stable argsort, but sort these only."""
+    if len(losses) <= n:
+        return np.argsort(losses, kind="stable")
+    edge = np.partition(losses, n - 1)[n - 1]
+    few = np.flatnonzero(~(losses > edge))  # NaN is no less and comes last
+    return few[np.argsort(losses[few], kind="stable")[:n]]

@@ -1,6 +1,7 @@
 """Evolution in a steady state, whose children may be screened by a surrogate."""
 
 import math
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.maximize import perturb, untaken
 from sklearn_hpo._numerics.rbf import CubicRBF
-from sklearn_hpo.optimizers._base import Rows
+from sklearn_hpo.optimizers._base import Rows, extended, smallest
 from sklearn_hpo.optimizers._breeders import Breeder, Parents
 from sklearn_hpo.optimizers._population import ParetoPopulation, Population, diversity
 from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
@@ -160,16 +161,25 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         first = losses if self.n_objectives == 1 else losses[:, 0]
         super().tell(rows, first, budgets, seconds, variances)
         fresh = np.where(np.isnan(losses), np.inf, losses)
-        self._known = np.concatenate([self._known, fresh])
+        self._known = extended(self._known, fresh)
         for number in range(n_before, len(self._known)):
             self._population.admit(number, self._known)
-            self._past.append(self._population.members.copy())
+            members = self._population.members
+            if not self._past or not np.array_equal(members, self._past[-1]):
+                self._past.append(members.copy())
+            else:  # most rows find no place
+                self._past.append(self._past[-1])
 
     @property
     def diversity(self) -> list[float]:
         """The mean distance of two members, after each row that was told."""
         kinds = self.layout.categorical
-        return [diversity(self.rows[past[past >= 0]], kinds) for past in self._past]
+        found: list[float] = []
+        for _, equal in groupby(self._past, id):
+            past, *others = equal
+            value = diversity(self.rows[past[past >= 0]], kinds)
+            found += [value] * (1 + len(others))
+        return found
 
     def choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
@@ -248,9 +258,8 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         """Return the interpolant of the best and of the last rows."""
         rows = self.rows
         if len(rows) > MAX_FITTED:
-            order = np.argsort(losses, kind="stable")
             kept = np.zeros(len(rows), dtype=bool)
-            kept[order[: MAX_FITTED // 2]] = True
+            kept[smallest(losses, MAX_FITTED // 2)] = True
             kept[-MAX_FITTED // 2 :] = True
             rows, losses = rows[kept], losses[kept]
         return CubicRBF(rows, _levelled(losses), self.layout, pending)

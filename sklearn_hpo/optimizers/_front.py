@@ -11,7 +11,7 @@ from sklearn_hpo._numerics.improvement import Improvement
 from sklearn_hpo._numerics.maximize import maximise
 from sklearn_hpo._numerics.pareto import crowded_order, non_dominated_rank
 from sklearn_hpo._numerics.transform import normalise
-from sklearn_hpo.optimizers._base import Rows
+from sklearn_hpo.optimizers._base import Rows, extended
 from sklearn_hpo.optimizers._bayesian import MAX_FIT, MAX_ROWS, N_POOL
 from sklearn_hpo.optimizers._processes import Chain, informative
 from sklearn_hpo.optimizers._surrogate import N_ELITE, SurrogateOptimizer
@@ -110,7 +110,7 @@ class FrontOptimizer(SurrogateOptimizer):
             How uncertain each loss is; of no use here.
         """
         super().tell(rows, losses[:, 0], budgets, seconds, variances)
-        self._known = np.vstack([self._known, losses])
+        self._known = extended(self._known, losses)
 
     def choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator

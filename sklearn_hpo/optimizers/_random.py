@@ -69,5 +69,7 @@ class SobolOptimizer(Optimizer):
         start = self.n_proposed + len(pending)
         # `seed` is what SciPy before 1.15 calls it, and newer ones accept
         sequence = qmc.Sobol(d, scramble=True, seed=np.random.default_rng(self.seed))
-        points = sequence.random_base2((start + n - 1).bit_length())
-        return self.space.from_unit(self.space.spread(points[start : start + n]))
+        if start:
+            sequence.fast_forward(start)
+        points = [sequence.random(1)[0] for _ in range(n)]
+        return self.space.from_unit(self.space.spread(np.array(points).reshape(n, d)))

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_hpo._numerics.design import even_design
 from sklearn_hpo._numerics.gp import Layout
 from sklearn_hpo._numerics.maximize import Domain, perturb, spread, untaken
-from sklearn_hpo.optimizers._base import Optimizer, Rows
+from sklearn_hpo.optimizers._base import Optimizer, Rows, smallest
 from sklearn_hpo.space import SearchSpace
 
 MAX_GRID = 2048  # rows of a finite space that are all scored
@@ -188,7 +188,7 @@ class SurrogateOptimizer(Optimizer):
         rows : ndarray of shape (n_elite, n_columns)
             The 3 best so far.
         """
-        return self.rows[np.argsort(self.losses, kind="stable")[:N_ELITE]]
+        return self.rows[smallest(self.losses, N_ELITE)]
 
     def _propose(self, pending: Rows) -> Rows:
         rng = self.trial_rng(len(pending))

@@ -1,6 +1,7 @@
 """Racing over folds: a candidate that can't win is not evaluated on all of them."""
 
 import math
+from bisect import bisect_left, insort
 from collections import deque
 
 import numpy as np
@@ -45,6 +46,8 @@ class Racing(Scheduler):
         self.n_folds = n_folds
         self._folds: list[list[float]] = []
         self._known: list[int] = []
+        # the trials whose folds are all there and finite
+        self._complete: list[int] = []
         self._due: deque[int] = deque()
         self._retired: list[int] = []
 
@@ -74,6 +77,8 @@ class Racing(Scheduler):
         folds = self._folds[trial]
         k = len(folds) + 1
         folds.append(k * score - sum(folds))
+        if k == self.n_folds and np.isfinite(folds).all():
+            insort(self._complete, trial)
         if k == self.n_folds or math.isnan(score) or self._is_beaten(trial):
             self._retired.append(trial)
             return True
@@ -88,7 +93,7 @@ class Racing(Scheduler):
     def estimate(self, trial: int) -> float:
         """Return the mean score, freed of how easy the folds were if some lack."""
         folds = np.array(self._folds[trial])
-        complete = self._complete(self._known[trial])
+        complete = self._complete_among(self._known[trial])
         if len(folds) == self.n_folds or not len(complete):
             return float(folds.mean())
         incumbent = _incumbent(complete)
@@ -100,19 +105,18 @@ class Racing(Scheduler):
         Where only the incumbent is known, the variance of its folds stands for ``s^2``.
         """
         k = len(self._folds[trial])
-        complete = self._complete(self._known[trial])
+        complete = self._complete_among(self._known[trial])
         if k == self.n_folds or not len(complete):
             return 0.0
         return _spread(complete) * (1.0 / k - 1.0 / self.n_folds)
 
-    def _complete(self, known: int) -> NDArray[np.float64]:
+    def _complete_among(self, known: int) -> NDArray[np.float64]:
         """Return the folds of the complete trials among the first `known`."""
-        folds = [f for f in self._folds[:known] if len(f) == self.n_folds]
-        scores = np.array(folds).reshape(-1, self.n_folds)
-        return scores[np.isfinite(scores).all(axis=1)]
+        trials = self._complete[: bisect_left(self._complete, known)]
+        return np.array([self._folds[i] for i in trials]).reshape(-1, self.n_folds)
 
     def _is_beaten(self, trial: int) -> bool:
-        complete = self._complete(self._known[trial])
+        complete = self._complete_among(self._known[trial])
         if not len(complete):
             return False
         folds = np.array(self._folds[trial])

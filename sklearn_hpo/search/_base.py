@@ -65,7 +65,7 @@ from sklearn_hpo.space import SearchSpace
 def _has_model(search):
     """Whether what proposed the candidates predicts scores; raise if not fitted."""
     check_is_fitted(search, "space_")
-    return search._optimizer.predicts
+    return search._optimizer is not None
 
 
 class SearchCV(BaseSearchCV):
@@ -357,11 +357,7 @@ class SearchCV(BaseSearchCV):
     def _close(self, study, problem):
         """Turn the study into scikit-learn's attributes."""
         evaluations = study.listed
-        # a rung of more folds repeats the results of the one before, which count once
-        first = {}
-        pairs = [(e, result) for e in evaluations for result in e.results]
-        own = [result for e, result in pairs if first.setdefault(id(result), e) is e]
-        close_scores(own, self.scoring, self.error_score)
+        close_scores(_own_results(evaluations), self.scoring, self.error_score)
         results = [result for e in evaluations for result in self._of_all_folds(e)]
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         self.n_trials_ = len({e.trial.number for e in evaluations})
@@ -392,7 +388,8 @@ class SearchCV(BaseSearchCV):
         metric = self.refit if isinstance(self.refit, str) else None
         self.scorer_ = scorer_attribute(problem.scorer)
         self.space_ = study.space
-        self._optimizer = study.optimizer
+        # what it knows of every candidate is as much as `cv_results_`
+        self._optimizer = study.optimizer if study.optimizer.predicts else None
         self.history_ = {
             **history(
                 study,
@@ -575,6 +572,17 @@ def python_numbers(search):
     finally:
         for name, value in given.items():
             setattr(search, name, value)
+
+
+def _own_results(evaluations):
+    """Return results once, where a rung of more folds repeats those before it."""
+    first = {}
+    return [
+        result
+        for evaluation in evaluations
+        for result in evaluation.results
+        if first.setdefault(id(result), evaluation) is evaluation
+    ]
 
 
 def _write(line):

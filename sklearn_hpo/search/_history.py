@@ -66,7 +66,7 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
         The public `history_`.
     """
     plan = study.scheduler.plan
-    rows = []
+    columns = {}
     best = math.nan
     for e in sorted(study.evaluations, key=lambda e: (e.stage, e.trial.number)):
         if e.status == "complete":
@@ -91,8 +91,9 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
         if with_train_score:
             train = [guiding_score(r.result["train_scores"], metric) for r in reports]
             row["train_score"] = float(np.mean(train)) if train else math.nan
-        rows.append(row)
-    return {name: [row[name] for row in rows] for name in rows[0]}
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return columns
 
 
 def warnings_of_fits(study):

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_hpo._numerics.pareto import hypervolume, knee, non_dominated_rank
+from sklearn_hpo._numerics.pareto import first_front, hypervolume, knee
 from sklearn_hpo._sklearn_compat import named_scorers, scorer_attribute
 from sklearn_hpo.search._base import SearchCV
 
@@ -240,7 +240,7 @@ def front(table):
         In ascending order.
     """
     whole = np.flatnonzero(np.isfinite(table).all(axis=1))
-    return whole[non_dominated_rank(-table[whole]) == 0]
+    return whole[first_front(-table[whole])]
 
 
 def volumes(table, n_first):

@@ -1,6 +1,7 @@
 """From the dicts that users write to warps, with errors that say how to mend them."""
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -78,9 +79,13 @@ def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
     if isinstance(values, range):
         return values, Levels(values)
     plain = _common_type(values)
-    if plain is not None and _all_differ(values):
+    if plain is not None:
+        identity = plain, tuple(values)
         ordered = plain is not str and _is_strict(values)
-        return (plain, tuple(values)), Levels(values, ordered=ordered)
+        if ordered or len(values) == 1 or _all_differ(values):
+            return identity, Levels(values, ordered=ordered)
+        counts = Counter(values)
+        return identity, _warp_of_counts(list(counts), counts)
     keys = tuple(map(value_key, values))
     return keys, _warp_of_list(values, keys)
 
@@ -134,6 +139,8 @@ def _all_differ(values: Sequence[Any]) -> bool:
     order = np.argsort(hashes)
     hashes = hashes[order]
     alike = np.flatnonzero(hashes[1:] == hashes[:-1])
+    if any(values[order[i]] == values[order[i + 1]] for i in alike):
+        return False
     few = [values[i] for i in order[np.union1d(alike, alike + 1)]]
     return len(set(few)) == len(few)
 
@@ -145,7 +152,10 @@ def _warp_of_list(values: Sequence[Any], keys: Iterable[Hashable]) -> Warp:
     for value, key in zip(values, keys, strict=True):
         first.setdefault(key, value)
         counts[key] = counts.get(key, 0) + 1
-    distinct = list(first.values())
+    return _warp_of_counts(list(first.values()), counts)
+
+
+def _warp_of_counts(distinct: Sequence[Any], counts: Mapping[Any, int]) -> Warp:
     ends = np.cumsum(list(counts.values()))
     ordered = all(map(is_real, distinct)) and _is_strict(distinct)
     return Levels(distinct, ends / ends[-1], ordered)

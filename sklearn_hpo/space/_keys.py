@@ -37,10 +37,10 @@ def value_key(value: Any) -> Hashable:
     """Return what is equal for equal values of equal type only."""
     value = unbox(value)
     kind = type(value)
-    if kind in (int, str, bool):  # most of them, quickly
-        return kind, value
     if isinstance(value, float) and math.isnan(value):
         return kind, "nan"
+    if kind in (int, float, str, bool):  # most of them, quickly and small
+        return kind, value
     if isinstance(value, tuple | list):
         return kind, tuple(map(value_key, value))
     if isinstance(value, set | frozenset):

@@ -347,7 +347,8 @@ class SearchSpace:
         hashable
             Good for sets and dicts while the values of `params` live.
         """
-        return frozenset((name, value_key(v)) for name, v in params.items())
+        names = sorted(params)  # flat, as a long search keeps very many keys
+        return *names, *(value_key(params[name]) for name in names)
 
     def __iter__(self) -> Iterator[Params]:
         """Yield the distinct candidates in the order of ``ParameterGrid``."""
