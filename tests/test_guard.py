@@ -13,8 +13,15 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_hpo import HyperbandSearchCV
+from sklearn_hpo.search import _hyperband
 
 X, Y = make_classification(150, 6, flip_y=0.2, random_state=0)
+
+
+@pytest.fixture(autouse=True)
+def _every_rung(monkeypatch):
+    """Let three candidates climb all rungs; plans leave out what drops nobody."""
+    monkeypatch.setattr(_hyperband, "without_useless_rungs", lambda plan, cost: plan)
 
 
 class LeakyMean(TransformerMixin, BaseEstimator):

@@ -151,9 +151,13 @@ class Named(Risky):
 class Fragile(Risky):
     """Kills the first workers that read it."""
 
+    def __init__(self, folder=None, x=0.5):
+        super().__init__(x)
+        self.folder = folder
+
     def __setstate__(self, state):
         super().__setstate__(state)
-        folder = Path(os.environ["BUSY"])
+        folder = self.folder
         n_dead = len(list(folder.iterdir()))
         if multiprocessing.parent_process() is not None and n_dead < 6:
             (folder / str(os.getpid())).touch()
@@ -161,10 +165,9 @@ class Fragile(Risky):
 
 
 @pytest.mark.slow
-def test_a_death_before_the_fit_is_no_try_of_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("BUSY", str(tmp_path))
+def test_a_death_before_the_fit_is_no_try_of_it(tmp_path):
     fitted = search(n_iter=3, points_to_evaluate=[{"x": x} for x in (0.5, 0.6, 0.7)])
-    fitted.set_params(estimator=Fragile()).fit(X, Y)
+    fitted.set_params(estimator=Fragile(tmp_path)).fit(X, Y)
     assert len(list(tmp_path.iterdir())) >= 6
     np.testing.assert_allclose(
         fitted.cv_results_["mean_test_score"], [-0.01, 0.0, -0.01], atol=1e-12

@@ -95,7 +95,8 @@ def test_no_fit_begins_too_late_but_for_one_candidate(kind, refit, max_time, clo
     search = make(kind, max_time=max_time, refit=refit).fit(X, Y)
     late = [x for began, x in FITS if began > deadline]
     assert len(set(late)) <= 1
-    assert len(late) <= 10
+    # that models may go on is tried by one job, of three short fits
+    assert len(late) <= 10 + 2 * hasattr(search, "resource_")
     assert n_whole(search) >= 1
     if late:
         assert n_whole(search) == 1

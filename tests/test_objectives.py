@@ -575,15 +575,5 @@ def test_a_checkpoint_is_of_its_objectives(cls, tmp_path):
             changed.fit(X, Y)
 
 
-def test_a_checkpoint_from_before_there_were_objectives_is_read(tmp_path):
-    path = tmp_path / "search.jsonl"
-    plain = {"objectives": None, "refit": "accuracy", "checkpoint": path}
-    whole = search(**plain).fit(X, Y)
-    header, *lines = path.read_text().splitlines(keepends=True)
-    assert '"objectives":null,' in header
-    path.write_text(header.replace('"objectives":null,', "") + "".join(lines))
-    assert search(**plain).fit(X, Y).best_params_ == whole.best_params_
-
-
 def test_hyperband_has_no_objectives():
     assert "objectives" not in HyperbandSearchCV._get_param_names()
