@@ -171,7 +171,7 @@ def memory_of(kind, n, **params):
     ids=["bayes", "evolutionary", "hyperband"],
 )
 def test_a_candidate_takes_little_more_memory_than_its_results(kind, params, bounds):
-    few, many = 200, 700
+    few, many = 100, 400
     memory_of(kind, 4, **params)  # what the first search of a process makes
     memory_of(RandomizedSearchCV, 4)
     held, peak, pickled, results = memory_of(kind, many, **params) - memory_of(
