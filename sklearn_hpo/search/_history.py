@@ -139,6 +139,20 @@ def _seconds_of_full(study, resource, planned, seconds):
     complete = [e for e in study.evaluations if e.status == "complete"]
     if not complete:
         return math.nan
+    full = _seconds_of_complete(study, resource, complete, planned, seconds)
+    # who got so far may take longer than the others: as much as on its first rung
+    begun, firsts = {}, {}
+    for e in study.evaluations:
+        if not e.earlier and e.status != "failed":
+            begun.setdefault(e.stage, []).append(seconds[e])
+            firsts[e.trial.number] = e
+    own = [firsts[e.trial.number] for e in complete]
+    usual = sum(float(np.mean(begun[e.stage])) for e in own)
+    return full * usual / max(sum(seconds[e] for e in own), 1e-9)
+
+
+def _seconds_of_complete(study, resource, complete, planned, seconds):
+    """Return the mean seconds of those that got all of it, if fitted in one go."""
     goes_on = resource.continues and study.difference is None
     if not goes_on and not resource.by_fold:
         return float(np.mean([seconds[e] for e in complete]))

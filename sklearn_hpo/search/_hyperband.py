@@ -245,10 +245,10 @@ class HyperbandSearchCV(SearchCV):
         "incomplete"), ``n_folds``, ``best_score``, ``proposal_time``, ``start`` and
         ``end`` in seconds, ``bracket``, ``rung``, ``n_resources``, ``train_score`` if
         `return_train_score`, ``planned_cost`` and ``paid_cost``. Costs are in
-        evaluations with all of the resource, as in ``plan``; the paid one is measured
-        by the clock against candidates that got all of it (NaN if none did), were they
-        fitted in one go. ``pandas.DataFrame`` takes it as it is; its groups by
-        ``trial`` are learning curves.
+        evaluations with all of the resource, as in ``plan``. The paid one is measured
+        by the clock, in fits in one go, whose time is estimated from candidates that
+        got all of it; NaN if none did. ``pandas.DataFrame`` takes it as it is; its
+        groups by ``trial`` are learning curves.
     space_ : SearchSpace
         The space that was searched.
     n_trials_ : int
