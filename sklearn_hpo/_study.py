@@ -92,6 +92,8 @@ class Study:
         Those that have ended, in the order of their ends.
     difference : str or None
         Why fits begin anew on each rung, although the resource could go on.
+    check_seconds : float
+        That it took to find out.
     cut_short_by : BaseException or None
         The interrupt, the end of a cluster or the error of a callback that ended the
         study.
@@ -120,6 +122,7 @@ class Study:
     trials: list[Evaluation] = field(default_factory=list, init=False)
     settled: list[Evaluation] = field(default_factory=list, init=False)
     difference: str | None = field(default=None, init=False)
+    check_seconds: float = field(default=0.0, init=False)
     cut_short_by: BaseException | None = field(default=None, init=False)
     _told: list[Evaluation] = field(default_factory=list, init=False)
     _jobs: deque[Job] = field(default_factory=deque, init=False)
@@ -249,6 +252,7 @@ class Study:
                 self.journal.append(trial, job.budget, report)
             # no measure of how long candidates take
             self._began = time.monotonic()
+        self.check_seconds = report.end - report.start
         self.difference = report.result.get("difference")
         if self.difference is not None:
             self.models = None

@@ -1,11 +1,15 @@
 """Plans hold: what rungs cost, and what the lowest of them is judged on."""
 
+import time
 import warnings
 from itertools import groupby
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import DBSCAN
 from sklearn.datasets import make_classification
@@ -30,6 +34,7 @@ from sklearn.model_selection import (
 )
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
 from sklearn_hpo._resources import Data, choose_resource, folds_of
@@ -452,3 +457,87 @@ def test_several_outputs_have_no_classes_to_spread():
     ).fit(X, y)
     assert search.best_params_ == {"x": 8}
     assert search.n_resources_[0] == 24
+
+
+class Sleeper(ClassifierMixin, BaseEstimator):
+    """Its fits take `fixed` seconds, and `each` more for each iteration."""
+
+    def __init__(
+        self, n_estimators=27, warm_start=False, x=0.5, fixed=0.01, each=0.001
+    ):
+        self.n_estimators = n_estimators
+        self.warm_start = warm_start
+        self.x = x
+        self.fixed = fixed
+        self.each = each
+
+    def fit(self, X, y):
+        done = getattr(self, "n_", 0) if self.warm_start else 0
+        time.sleep(self.fixed + self.each * (self.n_estimators - done))
+        self.classes_ = np.unique(y)
+        self.n_ = self.n_estimators
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+    def score(self, X, y):
+        return self.x + self.n_ / 1e6
+
+
+@pytest.mark.parametrize("strategy", ["halving", "hyperband"])
+@pytest.mark.parametrize("resource", ["auto", "max_leaf_nodes", "folds", "n_samples"])
+def test_history_tells_what_each_evaluation_was_planned_to_cost(resource, strategy):
+    model = RandomForestClassifier(27, random_state=0)
+    if resource == "max_leaf_nodes":  # begins anew on each rung
+        model = DecisionTreeClassifier(max_leaf_nodes=27)
+    space = {"min_impurity_decrease": uniform(0, 0.1)}
+    search = HyperbandSearchCV(
+        model,
+        space,
+        resource=resource,
+        min_resources=12 if resource == "n_samples" else "auto",
+        strategy=strategy,
+        random_state=0,
+    ).fit(X, Y)
+    history = pd.DataFrame(search.history_)
+    planned = history.groupby(["bracket", "rung"])["planned_cost"].sum()
+    assert_allclose(planned, search.plan_["cost"])
+    assert (history["paid_cost"] > 0).all()
+
+
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_what_each_rung_repeats_is_paid(n_jobs):
+    """A plain fit takes 127 ms; on each rung 100 ms are paid anew."""
+    search = HyperbandSearchCV(
+        Sleeper(fixed=0.1),
+        {"x": uniform()},
+        min_resources=3,
+        n_candidates=9,
+        optimizer="random",
+        cv=2,
+        n_jobs=n_jobs,
+        random_state=0,
+    )
+    with joblib.parallel_config("threading"):
+        search.fit(X, Y)
+    history = pd.DataFrame(search.history_).iloc[1:]  # the first pays for the trial
+    paid = history.groupby("rung")["paid_cost"].mean()
+    assert_allclose(paid, [0.103 / 0.127, 0.106 / 0.127, 0.118 / 0.127], rtol=0.25)
+    assert search.history_["paid_cost"][0] > 2
+
+
+def test_paid_cost_is_undefined_if_no_candidate_got_all_of_the_resource():
+    class Refuses(Sleeper):
+        def fit(self, X, y):
+            if self.n_estimators == 27:
+                raise ValueError("too many")
+            return super().fit(X, y)
+
+    search = HyperbandSearchCV(
+        Refuses(fixed=0), {"x": uniform()}, n_candidates=9, cv=2, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(X, Y)
+    assert np.isnan(search.history_["paid_cost"]).all()

@@ -398,7 +398,7 @@ class SearchCV(BaseSearchCV):
                 with_train_score=self.return_train_score,
                 with_rungs=self._has_rungs,
             ),
-            **self._more_history(study),
+            **self._more_history(study, problem.resource),
         }
         # what the user's `refit` gets wrong must not cost what is above
         if self.multimetric_:
@@ -432,7 +432,7 @@ class SearchCV(BaseSearchCV):
         """Return further columns of ``cv_results_``."""
         return {}
 
-    def _more_history(self, study):
+    def _more_history(self, study, resource):
         """Return further columns of ``history_``."""
         return {}
 

@@ -486,8 +486,8 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
             )
         return GeneticBreeder(self.crossover, self.mutation)
 
-    def _more_history(self, study):
-        columns = super()._more_history(study)
+    def _more_history(self, study, resource):
+        columns = super()._more_history(study, resource)
         if isinstance(study.optimizer, EvolutionaryOptimizer):
             told = [row.tobytes() for row in study.optimizer.rows]
             after = dict(zip(told, study.optimizer.diversity, strict=True))

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from scipy.optimize import nnls
 
 
 def mean_score(results, metric):
@@ -94,6 +95,76 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
         for name, value in row.items():
             columns.setdefault(name, []).append(value)
     return columns
+
+
+def costs(study, resource, check_cost):
+    """Return what each evaluation was planned to cost, and what it did.
+
+    Parameters
+    ----------
+    study : Study
+        That has ended.
+    resource : Resource
+        That it shared out.
+    check_cost : float
+        What it was planned to cost to find out whether models may go on.
+
+    Returns
+    -------
+    columns : dict of list
+        ``planned_cost`` and ``paid_cost``, in evaluations with all of the resource, in
+        the order of `history`.
+    """
+    planned, seconds, counted = {}, {}, set()
+    for e in study.evaluations:
+        before = e.earlier[-1] if e.earlier else 0.0
+        planned[e] = resource.price(e.budget, before)
+        # a rung of more folds repeats the reports of the one before
+        added = [r for r in e.reports.values() if id(r) not in counted]
+        counted.update(map(id, added))
+        seconds[e] = sum(r.end - r.start for r in added)
+    unit = _seconds_of_full(study, resource, planned, seconds)
+    if study.evaluations:
+        first = study.evaluations[0]
+        planned[first] += check_cost
+        seconds[first] += study.check_seconds
+    rows = sorted(study.evaluations, key=lambda e: (e.stage, e.trial.number))
+    return {
+        "planned_cost": [planned[e] for e in rows],
+        "paid_cost": [seconds[e] / unit if unit > 0 else math.nan for e in rows],
+    }
+
+
+def _seconds_of_full(study, resource, planned, seconds):
+    """Return the mean seconds of an evaluation with all of the resource in one go."""
+    complete = [e for e in study.evaluations if e.status == "complete"]
+    if not complete:
+        return math.nan
+    full = _seconds_of_complete(study, resource, complete, planned, seconds)
+    # who got so far may take longer than the others: as much as on its first rung
+    begun, firsts = {}, {}
+    for e in study.evaluations:
+        if not e.earlier and e.status != "failed":
+            begun.setdefault(e.stage, []).append(seconds[e])
+            firsts[e.trial.number] = e
+    own = [firsts[e.trial.number] for e in complete]
+    usual = sum(float(np.mean(begun[e.stage])) for e in own)
+    return full * usual / max(sum(seconds[e] for e in own), 1e-9)
+
+
+def _seconds_of_complete(study, resource, complete, planned, seconds):
+    """Return the mean seconds of those that got all of it, if fitted in one go."""
+    goes_on = resource.continues and study.difference is None
+    if not goes_on and not resource.by_fold:
+        return float(np.mean([seconds[e] for e in complete]))
+    trials = {e.trial.number for e in complete}
+    parts = [e for e in study.evaluations if e.trial.number in trials]
+    if not goes_on:
+        return sum(seconds[e] for e in parts) / len(complete)
+    # some of the time of a rung is repeated on each: it counts once
+    design = [[1.0, planned[e]] for e in parts]
+    (fixed, slope), _ = nnls(np.array(design), np.array([seconds[e] for e in parts]))
+    return float(fixed + slope)
 
 
 def warnings_of_fits(study):

@@ -30,6 +30,7 @@ from sklearn_hpo.schedulers import (
     without_useless_rungs,
 )
 from sklearn_hpo.search._base import SearchCV, python_numbers
+from sklearn_hpo.search._history import costs
 
 # What learns from the losses, by its name.
 _SURROGATES = {"tpe": TPEOptimizer, "gp": BayesianOptimizer}
@@ -242,9 +243,12 @@ class HyperbandSearchCV(SearchCV):
         One entry for each candidate and rung: ``trial``, ``params``, ``source``,
         ``score``, ``status`` ("complete", "promoted", "stopped", "failed" or
         "incomplete"), ``n_folds``, ``best_score``, ``proposal_time``, ``start`` and
-        ``end`` in seconds, ``bracket``, ``rung``, ``n_resources``, and ``train_score``
-        if `return_train_score`. ``pandas.DataFrame`` takes it as it is; its groups by
-        ``trial`` are learning curves.
+        ``end`` in seconds, ``bracket``, ``rung``, ``n_resources``, ``train_score`` if
+        `return_train_score`, ``planned_cost`` and ``paid_cost``. Costs are in
+        evaluations with all of the resource, as in ``plan``. The paid one is measured
+        by the clock, in fits in one go, whose time is estimated from candidates that
+        got all of it; NaN if none did. ``pandas.DataFrame`` takes it as it is; its
+        groups by ``trial`` are learning curves.
     space_ : SearchSpace
         The space that was searched.
     n_trials_ : int
@@ -445,13 +449,18 @@ class HyperbandSearchCV(SearchCV):
             )
             for name, value in zip(columns, entry, strict=True):
                 plan[name].append(value)
-        budgets = sorted({stage.budget for stage in stages})
-        if resource.continues and len(budgets) > 1:
-            # the trial of whether models may go on, on one fold: in steps and in one go
-            low, high = budgets[:2]
-            tried = resource.price(low, 0.0) + resource.price(high, low) + high
-            plan["cost"][0] += tried / n_splits
+        plan["cost"][0] += self._check_cost(stages, resource, n_splits)
         return plan
+
+    def _check_cost(self, stages, resource, n_splits):
+        """Return the cost of the trial of whether models may go on."""
+        budgets = sorted({stage.budget for stage in stages})
+        if not resource.continues or len(budgets) == 1:
+            return 0.0
+        # on one fold: in steps and in one go
+        low, high = budgets[:2]
+        tried = resource.price(low, 0.0) + resource.price(high, low) + high
+        return tried / n_splits
 
     def _make_resource(self, data):
         return choose_resource(
@@ -587,6 +596,10 @@ class HyperbandSearchCV(SearchCV):
         self.n_remaining_candidates_ = math.ceil(self.n_candidates_[-1] / self.factor)
         amounts = [resource.amount(e.budget) for e in evaluations]
         return {"iter": iters, "n_resources": amounts}
+
+    def _more_history(self, study, resource):
+        check_cost = self._check_cost(study.scheduler.plan, resource, self.n_splits_)
+        return costs(study, resource, check_cost)
 
     def _shortfalls(self, study, evaluations, problem):
         """Say what did not go on, and if no candidate got all of the resource."""

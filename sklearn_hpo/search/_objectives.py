@@ -83,7 +83,7 @@ class ObjectiveSearchCV(SearchCV):
             self.pareto_front_ = front(self._reached)
         super()._close(study, problem)
 
-    def _more_history(self, study):
+    def _more_history(self, study, resource):
         reached = study.objectives_of
         if reached is None:
             return {}
