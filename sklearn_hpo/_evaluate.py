@@ -4,6 +4,7 @@ import pickle
 import time
 import warnings
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,8 @@ def evaluate(job: Job, problem: Problem) -> Report:
 def _check(job: Job, problem: Problem) -> Report:
     """Return a report of whether models may go on, in the place of scores."""
     start = time.time()
-    with limited(problem.limits, job.note):
-        result = {"difference": difference_of_ways(job, problem)}
+    limit = partial(limited, problem.limits, job.note)
+    result = {"difference": difference_of_ways(job, problem, limit)}
     return Report(job.trial, job.fold, result, start, time.time())
 
 
@@ -204,16 +205,18 @@ def lost(job: Job, error: Exception, shared: Problem) -> Report:
     Returns
     -------
     report : Report
-        A failed fit.
+        A failed fit; a check that says nothing.
 
     Raises
     ------
     Exception
         The error, if errors shall end the search.
     """
+    now = time.time()
+    if job.check:
+        return Report(job.trial, job.fold, {"difference": None}, now, now, lost=True)
     if shared.error_score == "raise":
         raise error
-    now = time.time()
     result = failed_result(shared, error, len(shared.splits[job.fold][1]))
     return Report(job.trial, job.fold, result, now, now, lost=True)
 

@@ -9,9 +9,7 @@ import multiprocessing
 import os
 import pickle
 import queue
-import shutil
 import signal
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +29,7 @@ from joblib.parallel import (
 )
 
 from sklearn_hpo._clusters import RayBackend, WorkerKilled, WorkersDied, cluster_of
+from sklearn_hpo._folders import make_folder, remove_folder
 from sklearn_hpo._limits import limit_exceeded
 from sklearn_hpo._pools import (
     ControlThread,
@@ -355,7 +354,7 @@ class ParallelExecutor:
     def _clear(self, folder: Path) -> None:
         if self._pools is not None:
             self._pools.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 @dataclass
@@ -427,13 +426,13 @@ def open_executor(
         if alone and not in_process:
             yield SequentialExecutor(function, shared)
             return
-        folder = Path(tempfile.mkdtemp("", "sklearn_hpo_", _temp_root(parallel)))
+        folder = make_folder("sklearn_hpo_", _temp_root(parallel))
         try:
             executor = ParallelExecutor(
                 function, shared, None if alone else parallel, n_workers, folder, lost
             )
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
             raise
         try:
             if cluster is None and not alone:

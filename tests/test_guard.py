@@ -1,6 +1,8 @@
 """Models that go on are those of a plain fit, or each rung is fitted anew."""
 
+import time
 import warnings
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -13,6 +15,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_hpo import HyperbandSearchCV
+from sklearn_hpo._evaluate import Problem, lost
+from sklearn_hpo._lines import CHECK
+from sklearn_hpo._trial import Job
 from sklearn_hpo.search import _hyperband
 
 X, Y = make_classification(150, 6, flip_y=0.2, random_state=0)
@@ -130,3 +135,32 @@ def test_a_resumed_search_does_not_try_again(tmp_path):
         second = search(Counter(fault="adds"), space, checkpoint=path).fit(X, Y)
     assert path.read_text() == text
     assert second.best_score_ == first.best_score_
+
+
+class Sleeper(Counter):
+    """Goes on as one fit would; each fit takes a while."""
+
+    def fit(self, X, y):
+        time.sleep(1.2)
+        self.classes_, self.n_ = np.unique(y), self.n_estimators
+        return self
+
+
+@pytest.mark.slow
+def test_a_limit_holds_for_each_fit_of_the_comparison():
+    # three fits take longer than the limit, which none of them does
+    fitted = search(Sleeper(), {"x": [*range(9)]}, error_score="raise", fit_timeout=3.0)
+    fitted.set_params(cv=2, n_jobs=2, min_resources=9).fit(X, Y)
+    assert fitted.best_params_["x"] == 8
+    assert len(set(fitted.history_["rung"])) > 1
+
+
+def test_a_comparison_that_kills_its_worker_ends_no_search():
+    # its fits may be more than the candidate ever needs
+    problem = Problem(None, X, Y, [], None, {}, {}, 1, error_score="raise")
+    job = Job(0, CHECK, {}, 1.0, check=True)
+    report = lost(job, RuntimeError("killed"), problem)
+    assert report.lost
+    assert report.result == {"difference": None}
+    with pytest.raises(RuntimeError, match="killed"):
+        lost(replace(job, check=False), RuntimeError("killed"), problem)

@@ -8,9 +8,12 @@ from scipy.interpolate import RBFInterpolator
 from scipy.stats import loguniform, randint, uniform
 
 from sklearn_hpo._numerics.gp import Layout
-from sklearn_hpo._numerics.rbf import CubicRBF
+from sklearn_hpo._numerics.rbf import CubicRBF, expected_losses
 from sklearn_hpo.optimizers import (
     BayesianOptimizer,
+    DifferentialBreeder,
+    EvolutionaryOptimizer,
+    LShadeOptimizer,
     RBFOptimizer,
     TeamOptimizer,
     _rbf,
@@ -57,6 +60,86 @@ def test_interpolant_is_the_one_of_scipy(seed):
     assert_allclose(ours[0], theirs, atol=1e-3)
     distance = np.linalg.norm(where[:, None] - rows, axis=2).min(axis=1)
     assert_allclose(ours[1], distance, atol=1e-7)
+
+
+def test_errors_at_rows_left_out():
+    space = SearchSpace(MIXED)
+    rows = space.sample(30, np.random.default_rng(0))
+    y = np.random.default_rng(1).normal(size=30)
+    layout = layout_of(space)
+    errors, distances = CubicRBF(rows, y.copy(), layout, rows[:0]).left_out()
+    for i in range(30):
+        others = np.arange(30) != i
+        alone = CubicRBF(rows[others], y[others], layout, rows[:0])
+        value, distance = alone.predict(rows[[i]])
+        assert errors[i] == pytest.approx(y[i] - value[0], rel=1e-3, abs=1e-4)
+        assert distances[i] == pytest.approx(distance[0], abs=1e-6)
+
+
+def bowl(space, rows):
+    """Return a smooth loss of rows of a space with x, z and kind."""
+    params = [space.decode(row) for row in rows]
+    shift = {"a": 0.0, "b": 0.3, "c": 0.1}
+    return np.array(
+        [
+            (p["x"] - 0.4) ** 2 * (1 + p["z"]) + (p["z"] - 0.7) ** 2 + shift[p["kind"]]
+            for p in params
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "make",
+    [
+        RBFOptimizer,
+        LShadeOptimizer,
+        lambda n: EvolutionaryOptimizer(n, DifferentialBreeder()),
+    ],
+)
+def test_losses_are_predicted(make, seed):
+    space = SearchSpace(
+        {"x": uniform(0, 1), "z": uniform(0, 1), "kind": ["a", "b", "c"]}
+    )
+    optimizer = make(60)
+    optimizer.start(space, seed)
+    for _ in range(60):
+        row = optimizer.ask(1, np.empty((0, 3)))
+        optimizer.tell(row, bowl(space, row), np.ones(1))
+    mean, std = optimizer.predict(optimizer.rows)
+    assert_allclose(mean, optimizer.losses, atol=1e-4)
+    assert_allclose(std, 0.0, atol=1e-4)
+    where = space.sample(200, np.random.default_rng(9))
+    mean, std = optimizer.predict(where)
+    errors = np.abs(mean - bowl(space, where))
+    assert np.corrcoef(mean, bowl(space, where))[0, 1] > 0.9
+    assert np.mean(errors < std) > 0.5
+    assert np.mean(errors < 2 * std) > 0.75
+    assert std.mean() < 0.15  # of losses that range over 1.3
+
+
+@pytest.mark.filterwarnings("error")
+def test_predictions_of_unusual_losses():
+    space = SearchSpace({"x": uniform(0, 1), "kind": ["a", "b"]})
+    layout = layout_of(space)
+    rows = space.sample(8, np.random.default_rng(0))
+
+    def expected(losses):
+        n = len(losses)
+        return expected_losses(rows[:n], np.array(losses, float), layout, rows)
+
+    assert_array_equal(expected([]), np.full((2, 8), np.nan))
+    assert_array_equal(expected([3.0]), [np.full(8, 3.0), np.full(8, np.nan)])
+    assert_allclose(expected([2.0, 2.0, 2.0]), [np.full(8, 2.0), np.zeros(8)])
+    # a failure is left out
+    failed = expected([1.0, 2.0, np.nan, 4.0, np.inf])
+    assert_allclose(failed[0][[0, 1, 3]], [1.0, 2.0, 4.0], rtol=1e-4)
+    assert failed[1][2] > 0.0
+    huge = expected([4e307, -4e307, 2e307, 0.0])
+    assert_allclose(huge[0][:4], [4e307, -4e307, 2e307, 0.0], atol=1e304)
+    many = space.sample(3000, np.random.default_rng(1))
+    mean, _ = expected_losses(many, many[:, 0] ** 2, layout, rows)
+    assert_allclose(mean, rows[:, 0] ** 2, atol=1e-3)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 40])

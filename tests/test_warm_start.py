@@ -1,5 +1,7 @@
 """Searches that begin with what is known."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +20,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
+from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 from sklearn_hpo.search._warm import earlier_results
 from sklearn_hpo.space import SearchSpace
 
@@ -277,6 +279,22 @@ def test_predicted_scores():
     assert best_std < 0.02 < std.mean()
     with pytest.raises(ValueError, match="x0"):
         fitted.predict_score({**points[0], "x0": 3.0})
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "kind", [EvolutionarySearchCV, partial(BayesSearchCV, surrogate="rbf")]
+)
+def test_scores_predicted_by_what_screens(kind, seed):
+    fitted = kind(Bowl(), SPACE, n_iter=40, cv=2, random_state=seed).fit(X, Y)
+    mean, std = fitted.predict_score(fitted.cv_results_["params"])
+    assert_allclose(mean, fitted.cv_results_["mean_test_score"], atol=1e-3)
+    assert_allclose(std, 0.0, atol=1e-3)
+    points, scores = zip(*known(200, seed=5), strict=True)
+    mean, std = fitted.predict_score(list(points))
+    assert np.corrcoef(mean, scores)[0, 1] > 0.9
+    assert 0.6 < np.mean(np.abs(mean - np.array(scores)) < 2 * std) <= 1
+    assert std.mean() < np.std(scores)
 
 
 def test_no_prediction_without_a_model():

@@ -1,7 +1,7 @@
 """Whether a model that goes on is the one that a plain fit gives: tried, not known."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -17,27 +17,30 @@ from sklearn_hpo._trial import Job
 _OUTPUTS = ("predict_proba", "decision_function", "predict", "transform")
 
 
-def difference_of_ways(job: Job, problem: Any) -> str | None:
+def difference_of_ways(
+    job: Job, problem: Any, limit: Callable[[], AbstractContextManager[None]]
+) -> str | None:
     """Fit a candidate in steps and in one go; return how the models differ.
 
     None if they do not, or if it can't be told: as the candidate and, in its place,
-    the estimator as it is fail to fit, or no two fits are equal.
+    the estimator as it is fail to fit, or no two fits are equal. Each fit has a `limit`
+    of its own.
     """
     for params in (job.params, {}):
         with _numpy_seeded():
             try:
-                comparison = _Comparison(replace(job, params=params), problem)
-                plain = comparison.in_one_go()
-            except Exception:
+                comparison = _Comparison(replace(job, params=params), problem, limit)
+                return comparison.difference(comparison.in_one_go())
+            except Exception:  # a plain fit failed, which tells nothing
                 continue
-            return comparison.difference(plain)
     return None
 
 
 class _Comparison:
     """One candidate on one fold, with each draw that can be fixed fixed."""
 
-    def __init__(self, job: Job, problem: Any) -> None:
+    def __init__(self, job: Job, problem: Any, limit: Any) -> None:
+        self._limit = limit
         resource = problem.resource
         params = {**job.params, **_fixed(job.params, problem.estimator, resource)}
         self._job = replace(job, params=params, events=None, keep=False)
@@ -77,7 +80,8 @@ class _Comparison:
     def _fit(self, resource: Any, job: Job) -> tuple[Any, Any]:
         train, test = self._rows
         estimator, params = resource.begin(self._problem.estimator, job)
-        fit_and_score(estimator, params, self._problem, train, test, job)
+        with self._limit():
+            fit_and_score(estimator, params, self._problem, train, test, job)
         return self._seen.outputs, resource.end(estimator, job)
 
 

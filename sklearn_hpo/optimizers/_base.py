@@ -95,7 +95,7 @@ class Optimizer(ABC):
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no model that predicts scores. Search for one "
-            "score by a Gaussian process: 'gp', or 'auto' of BayesSearchCV."
+            "score by a Gaussian process ('gp') or by radial basis functions ('rbf')."
         )
 
     @abstractmethod

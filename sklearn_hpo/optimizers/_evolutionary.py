@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.maximize import perturb, untaken
-from sklearn_hpo._numerics.rbf import CubicRBF
+from sklearn_hpo._numerics.rbf import CubicRBF, expected_losses
 from sklearn_hpo.optimizers._base import Rows, extended, smallest
 from sklearn_hpo.optimizers._breeders import Breeder, Parents
 from sklearn_hpo.optimizers._population import ParetoPopulation, Population, diversity
@@ -226,6 +226,33 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         score = weight * _scaled(value) - (1.0 - weight) * _scaled(distance)
         best: Rows = free[np.argmin(score)]
         return best
+
+    @property
+    def predicts(self) -> bool:
+        """Whether a surrogate screens for one loss."""
+        return self.surrogate is not None and self.n_objectives == 1
+
+    def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what an interpolant of all losses says of rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, n_columns)
+            Canonical rows.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (m,)
+            Of the loss; the deviation follows from the errors at rows left out.
+
+        Raises
+        ------
+        NotImplementedError
+            If no surrogate screens, or for several losses.
+        """
+        if not self.predicts:
+            return super().predict(rows)
+        return expected_losses(self.rows, self.losses, self.layout, rows)
 
     def _shift(self, number: int) -> int:
         """Return by how much weights are shifted, so that each place meets all."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo._numerics.rbf import CubicRBF
+from sklearn_hpo._numerics.rbf import CubicRBF, best_and_even, expected_losses
 from sklearn_hpo._numerics.transform import normalise
 from sklearn_hpo.optimizers._base import Rows
 from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
@@ -113,14 +113,31 @@ class RBFOptimizer(SurrogateOptimizer):
         anywhere: Rows = self.pool(taken, N_POOL, rng)[0]
         return anywhere
 
+    @property
+    def predicts(self) -> bool:
+        """Whether there is a model that predicts losses: always."""
+        return True
+
+    def predict(self, rows: Rows) -> tuple[Losses, Losses]:
+        """Return what an interpolant of all losses says of rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m, n_columns)
+            Canonical rows.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (m,)
+            Of the loss; the deviation follows from the errors at rows left out.
+        """
+        return expected_losses(self.rows, self.losses, self.layout, rows)
+
     def _scores(self, pool: Rows, pending: Rows, number: int) -> Losses:
         """Return what proposal `number` after the design minimises."""
         rows, y, others = self.rows, normalise(self.losses), pending
         if len(y) > MAX_ROWS:
-            # The best ones, and as many more at even ranks, from good to bad.
-            more = np.linspace(MAX_ROWS // 2, len(y) - 1, MAX_ROWS // 2).astype(int)
-            rank = np.argsort(np.argsort(y, kind="stable"))
-            fitted = (rank < MAX_ROWS // 2) | np.isin(rank, more)
+            fitted = best_and_even(y, MAX_ROWS)
             others = np.vstack([rows[~fitted], pending])
             rows, y = rows[fitted], y[fitted]
         model = CubicRBF(rows, y, self.layout, others)

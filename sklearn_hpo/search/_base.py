@@ -480,8 +480,9 @@ class SearchCV(BaseSearchCV):
     def predict_score(self, params):
         """Return what the search expects candidates to score.
 
-        This is the model that proposed the candidates, given all results of the search.
-        Only available after ``fit``, and if that model is a Gaussian process.
+        This is the kind of model that proposed or screened the candidates, given all
+        results of the search. Only available after ``fit``, and if that model is a
+        Gaussian process or consists of radial basis functions.
 
         .. versionadded:: 0.1
 

@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import tempfile
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_hpo._folders import make_folder, remove_folder
 from sklearn_hpo._models import Models
 from sklearn_hpo._resources import choose_resource
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
@@ -559,8 +559,11 @@ class HyperbandSearchCV(SearchCV):
         elif self.model_dir is None:
             yield Models(executor.folder)
         else:
-            with tempfile.TemporaryDirectory("", "models_", self.model_dir) as folder:
-                yield Models(Path(folder))
+            folder = make_folder("models_", self.model_dir)
+            try:
+                yield Models(folder)
+            finally:
+                remove_folder(folder)
 
     def _overture(self, problem, scheduler):
         plan = self._describe(scheduler.plan, problem.resource, len(problem.splits))

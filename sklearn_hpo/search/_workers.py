@@ -22,6 +22,9 @@ def own_filters(resource):
     """
     # worker threads enter and leave filters of their own in any order
     with warnings.catch_warnings(), sink():
+        # Loky replaces a worker that has grown, and nothing is lost. As an error, by
+        # the user's filters, this would end the thread that replaces it.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
         if resource.continues:
             # few iterations on purpose, and the same rows in all of them
             warnings.simplefilter("ignore", ConvergenceWarning)

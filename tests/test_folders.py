@@ -1,0 +1,107 @@
+"""No temporary folder outlives its process."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+HEAD = """
+    import os, sys, tempfile, threading, time, warnings
+    import joblib
+    from sklearn.datasets import make_classification
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import SGDClassifier
+    from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
+
+    warnings.simplefilter("ignore")
+    X, Y = make_classification(600, random_state=0)
+    TEMP = tempfile.gettempdir()
+"""
+
+THREAD = """
+    backend, kind, limit = sys.argv[1:]
+    space = {"learning_rate": [0.001 * i for i in range(1, 200)]}
+    model = HistGradientBoostingClassifier(max_iter=100, early_stopping=False)
+    settings = {"n_jobs": 2, "fit_timeout": float(limit) or None}
+    if kind == "bayes":
+        search = BayesSearchCV(model, space, n_iter=150, surrogate="random", **settings)
+    else:
+        search = HyperbandSearchCV(
+            model, space, optimizer="random", n_candidates=150, model_dir=TEMP,
+            **settings
+        )
+
+    def run():
+        with joblib.parallel_config(backend):
+            search.fit(X, Y)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while not os.listdir(TEMP):
+        time.sleep(0.05)
+    time.sleep(2.0)
+    assert thread.is_alive(), "the search was over before the test of its end began"
+"""
+
+FILES = """
+    import resource
+
+    held = []
+
+    class Greedy(SGDClassifier):
+        def fit(self, X, y):
+            try:
+                while True:
+                    held.append(open(os.devnull))
+            except OSError:
+                return super().fit(X, y)
+
+    def search():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        with joblib.parallel_config("threading"):
+            BayesSearchCV(Greedy(), {"alpha": [0.1, 1.0]}, n_iter=2, n_jobs=2).fit(X, Y)
+        while held:
+            held.pop().close()
+        return set(os.listdir(TEMP))
+
+    first = search()
+    assert len(first) == 1, first
+    assert not first & search(), "the first folder is there after the second search"
+"""
+
+
+def left_behind(script, folder, *arguments):
+    """Run a script to its end and return what it leaves in its temporary folder."""
+    root = Path(__file__).resolve().parents[1]
+    names = ("TMPDIR", "TMP", "TEMP", "JOBLIB_TEMP_FOLDER")
+    there = {name: str(folder) for name in names}
+    paths = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(HEAD + script), *arguments],
+        env={**os.environ, **there, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return os.listdir(folder)
+
+
+@pytest.mark.parametrize("kind", ["bayes", "hyperband"])
+@pytest.mark.parametrize(
+    ("backend", "limit"), [("loky", 0), ("threading", 0), ("loky", 100)]
+)
+@pytest.mark.slow
+def test_the_end_of_the_process_ends_a_search_in_a_thread(
+    backend, kind, limit, tmp_path
+):
+    assert left_behind(THREAD, tmp_path, backend, kind, str(limit)) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a quota of files")
+def test_folders_that_could_not_be_removed_are_tried_again(tmp_path):
+    assert left_behind(FILES, tmp_path) == []
