@@ -23,6 +23,7 @@ from sklearn_hpo.optimizers import (
     RegularizedBreeder,
 )
 from sklearn_hpo.optimizers._evolutionary import WEIGHTS, _levelled
+from sklearn_hpo.optimizers._population import Population
 from sklearn_hpo.space import SearchSpace
 
 X, Y = load_iris(return_X_y=True)
@@ -297,3 +298,26 @@ def test_each_place_meets_all_weights(size):
         (n % size, (n + optimizer._shift(n)) % len(WEIGHTS)) for n in range(10 * size)
     }
     assert len(met) == size * len(WEIGHTS)
+
+
+def test_an_interrupt_while_the_population_is_told_loses_nothing(monkeypatch):
+    admit, calls = Population.admit, []
+
+    def interrupted(self, number, losses):
+        calls.append(number)
+        if len(calls) == 20:
+            raise KeyboardInterrupt
+        return admit(self, number, losses)
+
+    monkeypatch.setattr(Population, "admit", interrupted)
+    with pytest.warns(RuntimeWarning, match="interrupted"):
+        fitted = search().fit(X, Y)
+    whole = search().fit(X, Y)
+    n_kept = len(fitted.cv_results_["params"])
+    assert 15 < n_kept < 30
+    assert fitted.cv_results_["params"] == whole.cv_results_["params"][:n_kept]
+    # the population never heard of the last one
+    assert_array_equal(
+        fitted.history_["diversity"],
+        [*whole.history_["diversity"][: n_kept - 1], np.nan],
+    )

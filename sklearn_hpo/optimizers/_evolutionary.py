@@ -157,12 +157,12 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         variances : ndarray of shape (m,) or None, default=None
             How uncertain each loss is; of no use here.
         """
-        n_before = len(self.losses)
         first = losses if self.n_objectives == 1 else losses[:, 0]
         super().tell(rows, first, budgets, seconds, variances)
         fresh = np.where(np.isnan(losses), np.inf, losses)
         self._known = extended(self._known, fresh)
-        for number in range(n_before, len(self._known)):
+        # an interrupt may have come before the last rows told were gone through
+        for number in range(len(self._past), len(self._known)):
             self._population.admit(number, self._known)
             members = self._population.members
             if not self._past or not np.array_equal(members, self._past[-1]):

@@ -490,7 +490,8 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         columns = super()._more_history(study, resource)
         if isinstance(study.optimizer, EvolutionaryOptimizer):
             told = [row.tobytes() for row in study.optimizer.rows]
-            after = dict(zip(told, study.optimizer.diversity, strict=True))
+            # an interrupt while the optimizer is told leaves rows without one
+            after = dict(zip(told, study.optimizer.diversity, strict=False))
             columns["diversity"] = [
                 after.get(e.trial.row.tobytes(), np.nan) for e in study.trials
             ]
