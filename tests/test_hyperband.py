@@ -257,8 +257,8 @@ def test_folds_are_a_resource():
     assert_array_equal(np.isfinite(splits).sum(axis=1), results["n_resources"])
     assert_allclose(results["mean_test_score"], np.nanmean(splits, axis=1))
     assert_allclose(results["std_test_score"], np.nanstd(splits, axis=1), atol=1e-12)
-    order = np.argsort(-results["mean_test_score"], kind="stable")
-    assert results["rank_test_score"].min() == 1
+    order = np.lexsort([-results["mean_test_score"], -results["n_resources"]])
+    assert results["rank_test_score"][order[0]] == 1
     assert (np.diff(results["rank_test_score"][order]) >= 0).all()
     # folds are those of the candidate's earlier rungs
     whole = [i for i, n in enumerate(results["n_resources"]) if n == 5]

@@ -161,7 +161,7 @@ def memory_of(kind, n, **params):
     ("kind", "params", "bounds"),
     [
         (BayesSearchCV, {"surrogate": "random"}, (2.0, 1.6, 1.8)),
-        (EvolutionarySearchCV, {"algorithm": "ga"}, (2.0, 1.9, 1.8)),
+        (EvolutionarySearchCV, {"algorithm": "ga", "surrogate": None}, (2.0, 1.9, 1.8)),
         (
             HyperbandSearchCV,
             {"optimizer": "random", "resource": "n_samples", "min_resources": 20},
@@ -186,7 +186,7 @@ def test_a_candidate_takes_little_more_memory_than_its_results(kind, params, bou
 
 def test_a_search_keeps_an_optimizer_only_to_predict():
     X, y = np.arange(8.0)[:, None], np.array([0, 1] * 4)
-    for surrogate, predicts in (("random", False), ("rbf", False), ("gp", True)):
+    for surrogate, predicts in (("random", False), ("tpe", False), ("gp", True)):
         search = BayesSearchCV(
             Even(), {"a": uniform()}, surrogate=surrogate, n_iter=8, cv=2
         ).fit(X, y)
