@@ -40,7 +40,8 @@ class LeakyMean(TransformerMixin, BaseEstimator):
         return np.column_stack([X, np.zeros(len(X))])
 
     def fit_transform(self, X, y=None):
-        return np.column_stack([X, self.fit(X).fitted_ * (2 * y - 1)])
+        shown = np.arange(len(y)) % 3 == 0
+        return np.column_stack([X, np.where(shown, 2 * self.fit(X).fitted_ * y - 1, 0)])
 
 
 class Counter(ClassifierMixin, BaseEstimator):
@@ -83,15 +84,14 @@ def search(estimator, space, **settings):
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_transformers_that_treat_training_rows_otherwise(n_jobs):
     model = make_pipeline(LeakyMean(), RandomForestClassifier(27, random_state=0))
-    space = {"randomforestclassifier__max_depth": list(range(2, 11))}
+    space = {"randomforestclassifier__max_depth": [1, 2, 4]}
     fitted = search(model, space, n_jobs=n_jobs)
     state = np.random.get_state()[1].copy()  # noqa: NPY002
-    # the last step would get other rows, so the pipeline is fitted anew, in silence
     with joblib.parallel_config("threading"):
         fitted.fit(X, Y)
-    assert fitted.n_iterations_ > 1
     assert_allclose(np.random.get_state()[1], state)  # noqa: NPY002
     results = fitted.cv_results_
+    assert len(set(results["mean_test_score"])) > 3
     for params, score in zip(
         results["params"], results["mean_test_score"], strict=True
     ):
