@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 SCRIPT = """
-    import atexit, builtins, importlib, locale, logging, os, random, signal, sys
+    import atexit, builtins, contextlib, importlib, locale, logging, os, random, signal, sys
     import threading, warnings
 
     hooks = []
@@ -19,7 +19,8 @@ SCRIPT = """
 
     # those that others change are theirs
     for name in sys.argv[1:]:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # Cython puts some there by itself
+            importlib.import_module(name)
 
     import joblib.parallel
     import multiprocessing
