@@ -7,8 +7,8 @@ import textwrap
 from pathlib import Path
 
 SCRIPT = """
-    import atexit, builtins, contextlib, importlib, locale, logging, os, random, signal, sys
-    import threading, warnings
+    import atexit, builtins, contextlib, importlib, locale, logging, os, random
+    import signal, sys, threading, warnings
 
     hooks = []
     if hasattr(os, "register_at_fork"):
