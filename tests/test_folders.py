@@ -11,8 +11,9 @@ import pytest
 HEAD = """
     import os, sys, tempfile, threading, time, warnings
     import joblib
+    import numpy as np
+    from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.datasets import make_classification
-    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import SGDClassifier
     from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
 
@@ -23,8 +24,24 @@ HEAD = """
 
 THREAD = """
     backend, kind, limit = sys.argv[1:]
-    space = {"learning_rate": [0.001 * i for i in range(1, 200)]}
-    model = HistGradientBoostingClassifier(max_iter=100, early_stopping=False)
+    space = {"x": [0.001 * i for i in range(1, 200)]}
+
+    # compiled code may abort the process if its thread is ended from outside
+    class Slow(ClassifierMixin, BaseEstimator):
+        def __init__(self, x=0.5, n_estimators=100, warm_start=False):
+            self.x = x
+            self.n_estimators = n_estimators
+            self.warm_start = warm_start
+
+        def fit(self, X, y):
+            time.sleep(0.001 * self.n_estimators)
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict(self, X):
+            return np.zeros(len(X), int)
+
+    model = Slow()
     settings = {"n_jobs": 2, "fit_timeout": float(limit) or None}
     if kind == "bayes":
         search = BayesSearchCV(model, space, n_iter=150, surrogate="random", **settings)
