@@ -438,5 +438,9 @@ def test_an_interrupt_after_failures_shows_the_first():
     Signalled.n_fits = 0
     estimator = Interrupted(at=5, signum=signal.SIGINT)
     how = {"cv": 2, "n_iter": 6, "random_state": 0}
-    with pytest.raises(KeyboardInterrupt, match=r"failed, .* ValueError: x is too"):
-        BayesSearchCV(estimator, {"x": uniform(3, 1)}, **how).fit(X, Y)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt, match=r"failed, .* ValueError: x is too"):
+            BayesSearchCV(estimator, {"x": uniform(3, 1)}, **how).fit(X, Y)
+    finally:
+        signal.signal(signal.SIGINT, before)
