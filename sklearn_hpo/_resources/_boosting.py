@@ -180,8 +180,7 @@ def _lightgbm_goes_on(learner: Learner) -> bool:
         or learner.sets("cegb_penalty_feature_lazy", "cegb_penalty_feature_coupled")
         # one-sided sampling begins after some rounds of each training
         or learner.searched & set(kinds)
-        or {params.get(kind) for kind in kinds}
-        & {"rf", "random_forest", "dart", "goss"}
+        or any(params.get(kind) in _UNEVEN for kind in kinds)
         # the earlier model takes their place
         or learner.takes("init_score", "init_model")
         or learner.sets("input_model", "model_input", "model_in")
