@@ -71,7 +71,9 @@ left.scatter(ms[knee], accuracy[knee], color="C3", marker="*", s=200, label="kne
 left.set(xlabel="milliseconds to predict a fold", ylabel="accuracy")
 left.legend(loc="lower right")
 right.step(
-    np.arange(1, search.n_trials_ + 1), search.history_["hypervolume"], where="post"
+    np.arange(1, search.n_candidates_evaluated_ + 1),
+    search.history_["hypervolume"],
+    where="post",
 )
 right.set(xlabel="candidates", ylabel="hypervolume", yticks=[])
 plt.show()

@@ -83,7 +83,7 @@ def run(name, search):
 random = run(
     "RandomizedSearchCV", RandomizedSearchCV(model, space, n_iter=18, **settings)
 )
-halving.set_params(points_to_evaluate=random.cv_results_["params"])
+halving.set_params(initial_candidates=random.cv_results_["params"])
 run("HyperbandSearchCV", halving)
 print(pd.DataFrame(rows).T.round(3).to_string())
 same = random.best_params_.items() <= halving.best_params_.items()
@@ -110,7 +110,7 @@ rates = history.loc[history["status"] == "complete", "learning rate"]
 low, high = np.log(rates.min()), np.log(rates.max())
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for _, curve in history.groupby("trial"):
+for _, curve in history.groupby("candidate"):
     last = curve.iloc[-1]
     style = {"color": "0.75", "ms": 3, "zorder": 1}
     if last["status"] == "complete":

@@ -84,7 +84,7 @@ history = pd.DataFrame(search.history_)
 history[["loss", "train loss"]] = -history[["score", "train_score"]]
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 n_complete = 0
-for _, curve in history.groupby("trial"):
+for _, curve in history.groupby("candidate"):
     complete = curve["status"].iloc[-1] == "complete"
     color = f"C{n_complete}" if complete else "0.8"
     passes = curve["n_resources"]

@@ -89,7 +89,10 @@ print(f"untuned {untuned.score(X_test, y_test):.3f}")
 # for each rung:
 
 n_vocabularies = CountedTfidf.n_fits - 1  # without that of the untuned pipeline
-n_candidates, n_evaluations = search.n_trials_, len(search.history_["trial"])
+n_candidates, n_evaluations = (
+    search.n_candidates_evaluated_,
+    len(search.history_["candidate"]),
+)
 print(f"{n_candidates} candidates, {n_evaluations} evaluations, 3 folds")
 print(f"{n_vocabularies} vocabularies = {n_candidates} * 3 + 1")
 
@@ -104,7 +107,7 @@ history = pd.DataFrame(search.history_)
 history["penalty"] = [params["linear__penalty"] for params in history["params"]]
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for color, (penalty, group) in enumerate(history.groupby("penalty")):
-    for i, (_, curve) in enumerate(group.groupby("trial")):
+    for i, (_, curve) in enumerate(group.groupby("candidate")):
         ax.plot(
             curve["n_resources"],
             curve["score"],

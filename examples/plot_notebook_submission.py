@@ -167,9 +167,9 @@ print(history.groupby("model")["RMSLE"].agg(["count", "min", "median"]).round(4)
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, tried in history.groupby("model"):
-    ax.plot(tried["trial"] + 1, tried["RMSLE"], "o", label=name)
+    ax.plot(tried["candidate"] + 1, tried["RMSLE"], "o", label=name)
 best = -history["best_score"]
-ax.step(history["trial"] + 1, best, where="post", color="0.5", label="best so far")
+ax.step(history["candidate"] + 1, best, where="post", color="0.5", label="best so far")
 ax.set(xlabel="candidate", ylabel="RMSLE in cross-validation")
 ax.legend(frameon=False)
 plt.show()

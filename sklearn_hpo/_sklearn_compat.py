@@ -274,7 +274,7 @@ def fit_and_score(estimator, params, problem, train, test, job):
         Data, scorer and settings.
     train, test : ndarray of shape (n_train,), (n_test,)
         Row numbers of the split.
-    job : Job
+    job : FoldJob
         Which fold of which candidate it is, and who listens.
 
     Returns

@@ -21,8 +21,8 @@ class Trial:
     row : ndarray of shape (n_columns,)
         The candidate as a row of the space.
     source : str
-        What proposed it: "given", "estimator" for its own values, "design", the name of
-        a surrogate, or "random" where the proposal was not new.
+        What proposed it: "initial", "estimator" for its own values, "design", the name
+        of a surrogate, or "random" where the proposal was not new.
     proposal_time : float
         Seconds that its proposal took.
     """
@@ -35,7 +35,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class FoldJob:
     """One candidate on one fold at one budget: the unit that a worker runs.
 
     Attributes
@@ -50,13 +50,13 @@ class Job:
         The share of the full resource, in (0, 1].
     model : object or None
         The model of an earlier job, to go on with, or the file that holds it.
-    earlier : tuple of float
+    earlier_budgets : tuple of float
         The budgets that the model had before, to train it anew in the same steps if it
         is gone.
     keep : Path or bool
         Whether the model of this job will be asked for again, or the file to leave it
         in.
-    note : Path or None
+    limit_file : Path or None
         Where a worker says why it ended itself, if the fit has limits.
     events : object or None
         Callback context of this fold, if anyone listens.
@@ -71,16 +71,16 @@ class Job:
     params: dict[str, Any]
     budget: float = 1.0
     model: Any = field(default=None, compare=False)
-    earlier: tuple[float, ...] = ()
+    earlier_budgets: tuple[float, ...] = ()
     keep: Path | bool = False
-    note: Path | None = None
+    limit_file: Path | None = None
     events: Any = field(default=None, compare=False)
     plain: bool = False
     check: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class FoldResult:
     """What came of a job.
 
     Attributes
@@ -97,7 +97,7 @@ class Report:
         Whether a callback asked the search to stop.
     model : object or None
         The fitted model, or the file that holds it, if it was to be kept.
-    reached : float or None
+    n_iter_used : float or None
         The amount of the resource after which training ended by itself, if it did.
     lost : bool
         Whether the worker died of it.
@@ -117,7 +117,7 @@ class Report:
     end: float
     stop: bool = False
     model: Any = field(default=None, compare=False)
-    reached: float | None = None
+    n_iter_used: float | None = None
     lost: bool = False
     saved: float = 0.0
     warnings: tuple[tuple[type[Warning], str, str, int], ...] | None = ()

@@ -176,7 +176,7 @@ class SchedulerContract:
         plan = scheduler.plan
         rng = np.random.default_rng(seed)
         works, _ = self.run(scheduler, lambda trial, step: rng.normal())
-        assert [stage.budget for stage in plan] == [1.0]
+        assert [rung.budget for rung in plan] == [1.0]
         assert sum(isinstance(work, New) for work in works) == plan[0].n_trials
 
     def test_failed_trials_do_not_stop_it(self, make):

@@ -12,14 +12,14 @@ from sklearn.datasets import load_iris
 from sklearn.svm import SVC
 
 from sklearn_hpo import BayesSearchCV
-from sklearn_hpo._executor import SequentialExecutor
+from sklearn_hpo._execution.executor import SequentialExecutor
 from sklearn_hpo._numerics.evidence import prior
 from sklearn_hpo._numerics.gp import Layout, Posterior
-from sklearn_hpo._study import Study
-from sklearn_hpo._trial import Report
-from sklearn_hpo.optimizers import BayesianOptimizer, RandomOptimizer
+from sklearn_hpo._study.loop import Study
+from sklearn_hpo._trial import FoldResult
+from sklearn_hpo.optimizers import GaussianProcess, Random
 from sklearn_hpo.optimizers._bayesian import Acquisition, _draw
-from sklearn_hpo.optimizers._processes import Speed
+from sklearn_hpo.optimizers._gp_fits import Speed
 from sklearn_hpo.schedulers import Racing
 from sklearn_hpo.space import SearchSpace
 
@@ -30,7 +30,7 @@ NONE = np.empty((0, 2))
 
 def told(acquisition, losses_of=toy_loss, n=15, seed=0, seconds=None):
     """Return an optimizer that was told the losses of random points of the square."""
-    optimizer = BayesianOptimizer(2 * n, acquisition=acquisition)
+    optimizer = GaussianProcess(2 * n, acquisition=acquisition)
     optimizer.start(SQUARE, seed)
     rows = np.random.default_rng(seed).random((n, 2))
     optimizer.tell(rows, losses_of(rows), np.ones(n), seconds and seconds(rows))
@@ -43,7 +43,7 @@ def incumbent(optimizer):
     return optimizer._model(optimizer._view(0, set(), rng), NONE, rng)[1]
 
 
-class Timed(BayesianOptimizer):
+class Timed(GaussianProcess):
     """Is told seconds that follow from the rows."""
 
     def tell(self, rows, losses, budgets, seconds=None, variances=None):
@@ -64,7 +64,7 @@ class TestOptions(OptimizerContract):
     def test_closes_in_on_the_minimum(self, acquisition):
         ours, random = [], []
         for seed in range(5):
-            optimizer = BayesianOptimizer(20, acquisition=acquisition)
+            optimizer = GaussianProcess(20, acquisition=acquisition)
             optimizer.start(SQUARE, seed)
             for _ in range(20):
                 row = optimizer.ask(1, NONE)
@@ -95,9 +95,9 @@ def test_an_earlier_study_is_a_hint(acquisition):
     rows = np.random.default_rng(0).random((60, 2))
     found = []
     for seed in range(5):
-        optimizer = BayesianOptimizer(20, 4, acquisition)
+        optimizer = GaussianProcess(20, 4, acquisition)
         optimizer.start(SQUARE, seed)
-        optimizer.recall(rows, 5.0 + toy_loss(rows))
+        optimizer.tell_source_task(rows, 5.0 + toy_loss(rows))
         optimizer.tell(rows[:4], toy_loss(rows[:4]), np.ones(4), np.ones(4))
         found.append(toy_loss(optimizer.ask(1, rows[4:6]))[0])
     assert np.median(found) < np.quantile(toy_loss(rows), 0.2)
@@ -222,9 +222,9 @@ def test_the_study_tells_seconds_of_all_folds_and_variances_of_some():
         value = 0.01 * np.sin(100 * a * job.fold) - (a - 0.3) ** 2
         result = {"test_scores": value, "fit_time": 1.0 + job.params["a"]}
         now = time.time()
-        return Report(job.trial, job.fold, result, now, now)
+        return FoldResult(job.trial, job.fold, result, now, now)
 
-    optimizer = RandomOptimizer()
+    optimizer = Random()
     study = Study(
         SQUARE,
         optimizer,

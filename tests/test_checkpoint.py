@@ -30,15 +30,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
-import sklearn_hpo._journal
+import sklearn_hpo._checkpoint.journal
 from sklearn_hpo import (
     BayesSearchCV,
     EvolutionarySearchCV,
     HyperbandSearchCV,
     read_checkpoint,
 )
-from sklearn_hpo._description import describe, hash_of
-from sklearn_hpo._lines import from_json, to_json
+from sklearn_hpo._checkpoint.lines import from_json, to_json
+from sklearn_hpo._identity.description import describe, hash_of
 
 X, Y = load_iris(return_X_y=True)
 FITS = []
@@ -191,14 +191,14 @@ def test_racing_or_not_each_fold_counts_once(path):
     assert set(found["n_folds"]) <= {1, 2, 3}
     best = [found["score"][i] for i, n in enumerate(found["n_folds"]) if n == 3]
     assert max(best) == pytest.approx(whole.best_score_)
-    assert raced.n_trials_ == 5
+    assert raced.n_candidates_evaluated_ == 5
 
 
 def test_a_longer_search_goes_on(path):
     short = _small(path, n_iter=8).fit(X, Y)
     FITS.clear()
     longer = _small(path, n_iter=12).fit(X, Y)
-    assert longer.n_trials_ == 12
+    assert longer.n_candidates_evaluated_ == 12
     assert longer.cv_results_["params"][:8] == short.cv_results_["params"]
     assert len(FITS) == 4 * 3 + 1
 
@@ -237,8 +237,8 @@ def _small(path, **how):
 def test_a_file_without_a_whole_line_is_a_new_one(torn, path):
     path.write_bytes(torn)
     fitted = _small(path).fit(X, Y)
-    assert fitted.n_trials_ == 5
-    assert len(read_checkpoint(path)["trial"]) == 5
+    assert fitted.n_candidates_evaluated_ == 5
+    assert len(read_checkpoint(path)["candidate"]) == 5
 
 
 CHANGES = {
@@ -338,8 +338,8 @@ def test_a_full_disk_costs_the_checkpoint_only(path, monkeypatch):
         if len(calls) > 6:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sklearn_hpo._journal, "SYNC_SECONDS", 0.0)
-    monkeypatch.setattr(sklearn_hpo._journal.os, "fsync", fsync)
+    monkeypatch.setattr(sklearn_hpo._checkpoint.journal, "SYNC_SECONDS", 0.0)
+    monkeypatch.setattr(sklearn_hpo._checkpoint.journal.os, "fsync", fsync)
     with pytest.warns(RuntimeWarning, match="No space left"):
         same(_small(path).fit(X, Y), reference)
     monkeypatch.undo()
@@ -427,7 +427,10 @@ def test_descriptions_tell_things_apart(one, other):
 
 
 def test_descriptions_are_those_of_other_processes():
-    code = "from sklearn_hpo._description import describe; print(describe({*'xyz'}))"
+    code = (
+        "from sklearn_hpo._identity.description import describe\n"
+        "print(describe({*'xyz'}))"
+    )
     texts = {
         subprocess.check_output(
             [sys.executable, "-c", code],
@@ -515,7 +518,7 @@ def _line(path, points):
     search = BayesSearchCV(
         Probe(), {"x": uniform(0, 1)}, n_iter=4, cv=2, random_state=0, checkpoint=path
     )
-    search.set_params(points_to_evaluate=points, refit=False)
+    search.set_params(initial_candidates=points, refit=False)
     return search.fit(X, Y), len(FITS)
 
 
@@ -535,7 +538,7 @@ def test_a_number_may_stand_for_another_candidate(path):
         fitted, n = _line(path, points)
         fits.append(n)
         params = [p["x"] for p in fitted.cv_results_["params"]]
-        assert len(set(params)) == len(params) == fitted.n_trials_
+        assert len(set(params)) == len(params) == fitted.n_candidates_evaluated_
         assert max(fitted.history_["score"]) == fitted.best_score_
         for x, score in zip(params, fitted.cv_results_["mean_test_score"], strict=True):
             assert truth.setdefault(x, score) == score
@@ -553,7 +556,7 @@ def test_more_points_of_an_earlier_search_keep_the_others(path):
         fitted = make("bayes", warm_start_from=earlier, checkpoint=path)
         fitted.set_params(n_iter=n_iter).fit(X, Y)
         found = {p["x"] for p in fitted.cv_results_["params"]}
-        assert len(found) == fitted.n_trials_ == n_iter
+        assert len(found) == fitted.n_candidates_evaluated_ == n_iter
 
 
 def test_drawn_parts_of_points_are_those_of_the_file(path):
@@ -562,7 +565,7 @@ def test_drawn_parts_of_points_are_those_of_the_file(path):
     points = [{"x": 0.3}, {"n_estimators": 7}]
     runs = [
         BayesSearchCV(Probe(), space, n_iter=4, checkpoint=path, refit=False, cv=2)
-        .set_params(points_to_evaluate=points)
+        .set_params(initial_candidates=points)
         .fit(X, Y)
         for _ in range(2)
     ]
@@ -588,7 +591,7 @@ def test_the_night_between_two_runs_is_not_counted(path, clock):
         search.fit(X, Y)
     clock.sleep(10_000)
     STOP["at"] = None
-    assert 5 <= search.fit(X, Y).n_trials_ <= 7
+    assert 5 <= search.fit(X, Y).n_candidates_evaluated_ <= 7
 
 
 def test_a_resumed_halving_knows_its_pace(path, clock):
@@ -646,7 +649,7 @@ def test_reading_while_it_runs(path):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:8]) + lines[8][:20])
     history = read_checkpoint(path)
-    assert history["trial"] == [0, 1, 2]
+    assert history["candidate"] == [0, 1, 2]
     assert history["n_folds"] == [3, 3, 1]
     assert history["best_score"][1] == max(history["score"][:2])
     with pytest.raises(FileNotFoundError):

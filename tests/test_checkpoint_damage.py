@@ -18,9 +18,9 @@ from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 
-import sklearn_hpo._journal
+import sklearn_hpo._checkpoint.journal
 from sklearn_hpo import BayesSearchCV, read_checkpoint
-from sklearn_hpo._lines import to_line
+from sklearn_hpo._checkpoint.lines import to_line
 
 X, Y = load_iris(return_X_y=True)
 DURING_FIT = []
@@ -256,7 +256,7 @@ FULL = """
     except OSError as error:
         print(error.filename == str(path), path.read_bytes())
     else:
-        print(search.n_trials_)
+        print(search.n_candidates_evaluated_)
 """
 
 
@@ -279,14 +279,14 @@ def test_a_disk_that_is_full(limit, path):
     assert str(path) in done.stderr
     # nothing is left of the line that did not fit
     assert path.read_bytes().endswith(b"\n")
-    assert len(read_checkpoint(path)["trial"]) < 2
+    assert len(read_checkpoint(path)["candidate"]) < 2
 
 
 @pytest.mark.parametrize("moment", ["at once", "later"])
 @pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
 def test_a_file_that_vanishes_costs_the_checkpoint_only(how, moment, path, monkeypatch):
     if moment == "at once":
-        monkeypatch.setattr(sklearn_hpo._journal, "SYNC_SECONDS", 0.0)
+        monkeypatch.setattr(sklearn_hpo._checkpoint.journal, "SYNC_SECONDS", 0.0)
     other = path.with_name("other")
     act = {
         "removed": path.unlink,
@@ -297,17 +297,17 @@ def test_a_file_that_vanishes_costs_the_checkpoint_only(how, moment, path, monke
     with pytest.warns(RuntimeWarning, match="search goes on") as caught:
         search = _search(path).fit(X, Y)
     assert str(path) in str(caught[0].message)
-    assert search.n_trials_ == 5
+    assert search.n_candidates_evaluated_ == 5
     assert path.exists() == (how == "replaced")
     assert how != "replaced" or path.read_text() == "mine"
 
 
 def test_a_fit_may_change_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sklearn_hpo._journal, "SYNC_SECONDS", 0.0)
+    monkeypatch.setattr(sklearn_hpo._checkpoint.journal, "SYNC_SECONDS", 0.0)
     DURING_FIT.append(lambda: os.chdir("/"))
     _search("search.jsonl").fit(X, Y)
-    assert len(read_checkpoint(tmp_path / "search.jsonl")["trial"]) == 5
+    assert len(read_checkpoint(tmp_path / "search.jsonl")["candidate"]) == 5
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
@@ -346,4 +346,4 @@ def test_a_disk_without_locks_is_used(path, monkeypatch):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    assert _search(path).fit(X, Y).n_trials_ == 5
+    assert _search(path).fit(X, Y).n_candidates_evaluated_ == 5

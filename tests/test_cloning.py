@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
-from sklearn_hpo._cloning import copy_unfitted
+from sklearn_hpo._evaluation.cloning import copy_unfitted
 
 SEARCHES = [BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV]
 rng = np.random.default_rng(0)

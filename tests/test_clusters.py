@@ -21,7 +21,7 @@ from sklearn.svm import SVC
 from sklearn.utils.fixes import parse_version
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
-from sklearn_hpo._executor import open_executor
+from sklearn_hpo._execution.executor import open_executor
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 X, Y = load_iris(return_X_y=True)
@@ -154,7 +154,7 @@ def test_models_go_on():
 
 def test_a_fit_that_kills_its_worker_costs_its_candidate():
     points = [{"x": x} for x in (0.3, 0.95, 0.7)]
-    how = {"n_iter": 6, "error_score": -9.0, "points_to_evaluate": points}
+    how = {"n_iter": 6, "error_score": -9.0, "initial_candidates": points}
     halves = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
     fitted = search(Probe(die_above=0.9), cv=halves, **how)
     with pytest.warns(FitFailedWarning, match="worker"):
@@ -197,8 +197,8 @@ def test_interrupt_keeps_what_is_done():
     with pytest.warns(RuntimeWarning, match="interrupted"):
         fitted.fit(X, Y)
     signal.signal(signal.SIGINT, before)
-    assert 1 <= fitted.n_trials_ < 100
-    assert search().fit(X, Y).n_trials_ == 12
+    assert 1 <= fitted.n_candidates_evaluated_ < 100
+    assert search().fit(X, Y).n_candidates_evaluated_ == 12
 
 
 class Greedy(Probe):
@@ -219,18 +219,20 @@ def test_limits_hold(cluster):
         pytest.skip("workers of Dask have other fits")
     points = [{"x": x} for x in (0.05, 0.5, 0.15, 0.7)]
     halves = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
-    how = {"points_to_evaluate": points, "n_iter": 4, "error_score": -9.0}
-    fitted = search(Greedy(), cv=halves, fit_timeout=3.0, fit_memory=3 * 10**8, **how)
+    how = {"initial_candidates": points, "n_iter": 4, "error_score": -9.0}
+    fitted = search(
+        Greedy(), cv=halves, fit_timeout=3.0, fit_memory_limit=3 * 10**8, **how
+    )
     with pytest.warns(FitFailedWarning) as caught:
         fitted.fit(X, Y)
     text = str(caught[0].message)
     assert "fit_timeout allows" in text
-    assert "fit_memory allows" in text
+    assert "fit_memory_limit allows" in text
     scores = fitted.cv_results_["mean_test_score"]
     assert_allclose(scores, [-9.0, -0.01, -9.0, -0.01])
 
 
-@pytest.mark.parametrize("limit", [{"fit_timeout": 5.0}, {"fit_memory": 10**9}])
+@pytest.mark.parametrize("limit", [{"fit_timeout": 5.0}, {"fit_memory_limit": 10**9}])
 def test_limits_are_refused(cluster, limit):
     if cluster == "ray":
         pytest.skip("workers of Ray on this machine can be ended")
@@ -260,7 +262,7 @@ class StopAtFour:
 )
 def test_callback_stops_the_search():
     fitted = search().set_callbacks(StopAtFour()).fit(X, Y)
-    assert 5 <= fitted.n_trials_ <= 8
+    assert 5 <= fitted.n_candidates_evaluated_ <= 8
     assert set(fitted.history_["status"]) == {"complete"}
 
 

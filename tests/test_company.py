@@ -235,7 +235,7 @@ def test_cross_validate_returns_searches_that_saw_their_fold_only():
     train_rows = results["indices"]["train"]
     for search, train in zip(results["estimator"], train_rows, strict=True):
         alone = bayes().fit(X[train], Y[train])
-        assert search.n_trials_ == 4
+        assert search.n_candidates_evaluated_ == 4
         assert search.best_params_ == alone.best_params_
         assert_array_equal(search.best_estimator_.coef_, alone.best_estimator_.coef_)
     n_distinct = len({s.best_estimator_.coef_.tobytes() for s in results["estimator"]})
@@ -254,7 +254,7 @@ def test_halving_gives_the_search_more_candidates():
         random_state=0,
     ).fit(X, Y)
     assert halving.n_resources_ == [2, 4, 8]
-    assert halving.best_estimator_.n_trials_ == 8
+    assert halving.best_estimator_.n_candidates_evaluated_ == 8
 
 
 def test_search_of_a_search():
@@ -262,8 +262,8 @@ def test_search_of_a_search():
     steps = make_pipeline(SelectKBest(), inner)
     outer = bayes(steps, {"selectkbest__k": [1, 2, 3]}).fit(X, Y)
     best_inner = outer.best_estimator_[-1]
-    assert outer.n_trials_ == 3
-    assert best_inner.n_trials_ == 4
+    assert outer.n_candidates_evaluated_ == 3
+    assert best_inner.n_candidates_evaluated_ == 4
     assert best_inner.n_features_in_ == outer.best_params_["selectkbest__k"]
     assert_array_equal(outer.predict(X), outer.best_estimator_.predict(X))
     assert not hasattr(inner, "best_params_")

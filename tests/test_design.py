@@ -13,7 +13,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
-from sklearn_hpo.optimizers import BayesianOptimizer
+from sklearn_hpo.optimizers import GaussianProcess
 from sklearn_hpo.space import SearchSpace, sequence
 
 X, Y = load_iris(return_X_y=True)
@@ -34,7 +34,7 @@ OWN = {"kernel": "poly", "shrinking": True, "degree": 3, "C": 1.0, "n": 7}
 
 
 def design(space, n, seed, first=None):
-    optimizer = BayesianOptimizer(max(n, 50), n)
+    optimizer = GaussianProcess(max(n, 50), n)
     optimizer.start(space, seed)
     if first is None:
         rows = optimizer.ask(n, np.empty((0, space.n_columns)))
@@ -170,15 +170,15 @@ def test_steps_of_a_pipeline():
 @pytest.mark.parametrize("cls", SEARCHES)
 def test_points_of_the_user_come_instead(cls):
     space = {"C": loguniform(0.1, 100)}
-    fitted = search(cls, SVC(), space, points_to_evaluate=[{"C": 5.0}])
-    assert start(fitted) == ("given", {"C": 5.0})
+    fitted = search(cls, SVC(), space, initial_candidates=[{"C": 5.0}])
+    assert start(fitted) == ("initial", {"C": 5.0})
     assert "estimator" not in fitted.history_["source"]
     again = search(cls, SVC(), space, warm_start_from=fitted)
-    assert start(again)[0] == "given"
+    assert start(again)[0] == "initial"
     assert "estimator" not in again.history_["source"]
     assert (
         "estimator"
-        not in search(cls, SVC(), space, points_to_evaluate=[]).history_["source"]
+        not in search(cls, SVC(), space, initial_candidates=[]).history_["source"]
     )
 
 
@@ -217,4 +217,4 @@ def test_own_values_to_the_last_bit_after_a_resume(tmp_path):
     resumed = search(BayesSearchCV, SVC(C=1 / 3), space, **{**how, "n_iter": 4})
     assert start(resumed)[0] == "estimator"
     assert resumed.cv_results_["params"][0]["C"] == 1 / 3
-    assert resumed.n_trials_ == 4
+    assert resumed.n_candidates_evaluated_ == 4

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 
 from sklearn_hpo import EvolutionarySearchCV
 from sklearn_hpo.optimizers import (
-    CMAESOptimizer,
+    CMAES,
     DifferentialBreeder,
     EvolutionaryOptimizer,
     GeneticBreeder,
@@ -131,7 +131,7 @@ def test_covariance_matrix_adaptation_is_precise_in_the_end():
     ("settings", "space", "expected"),
     [
         ({"n_iter": 999}, {"x": uniform(0, 1)}, EvolutionaryOptimizer),
-        ({"n_iter": 1000}, {"x": uniform(0, 1)}, CMAESOptimizer),
+        ({"n_iter": 1000}, {"x": uniform(0, 1)}, CMAES),
         ({"n_iter": 1000}, SPACE, EvolutionaryOptimizer),
         (
             {"n_iter": 1000, "mutation": 0.8},
@@ -163,7 +163,7 @@ def test_tunes_an_estimator_inside_cross_validation():
 
 def test_founders_come_first_and_breed():
     founder = {"x": 0.3, "k": 6, "c": "b"}
-    fitted = search(points_to_evaluate=[founder], n_iter=20).fit(X, Y)
+    fitted = search(initial_candidates=[founder], n_iter=20).fit(X, Y)
     assert fitted.cv_results_["params"][0] == founder
     assert fitted.best_index_ == 0
     near = [p["c"] == "b" for p in fitted.cv_results_["params"][8:]]

@@ -19,7 +19,11 @@ import pytest
 import sklearn
 from numpy.testing import assert_array_equal
 
-from sklearn_hpo._executor import SequentialExecutor, SharedFile, open_executor
+from sklearn_hpo._execution.executor import (
+    SequentialExecutor,
+    SharedFile,
+    open_executor,
+)
 
 BACKENDS = ["loky", "threading", "multiprocessing"]
 
@@ -241,7 +245,7 @@ def test_an_interrupt_as_a_pool_is_replaced_does_not_end_it_again(
 SCRIPT = """
     import sys, threading
     import joblib, numpy as np
-    from sklearn_hpo._executor import open_executor
+    from sklearn_hpo._execution.executor import open_executor
 
     def drain():
         with (

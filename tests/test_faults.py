@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.utils.fixes import parse_version
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
-from sklearn_hpo._warnings import collected, show, sink, summary
+from sklearn_hpo._evaluation.fit_warnings import collected, show, sink, summary
 
 X, Y = load_iris(return_X_y=True)
 FITS = []
@@ -125,7 +125,7 @@ def test_warnings_as_errors_cost_no_results():
         warnings.simplefilter("error")
         with pytest.raises(UserWarning, match="non-finite"):
             fitted.fit(X, Y)
-    assert len(fitted.cv_results_["params"]) == len(fitted.history_["trial"]) == 10
+    assert len(fitted.cv_results_["params"]) == len(fitted.history_["candidate"]) == 10
 
 
 def test_a_warning_in_the_caller_is_not_taken_for_a_fit():
@@ -211,7 +211,7 @@ def test_a_failed_refit_leaves_the_results(kind):
     best = np.nanargmax(fitted.cv_results_["mean_test_score"])
     assert fitted.best_params_["x"] == fitted.cv_results_["params"][best]["x"]
     assert fitted.best_score_ == fitted.cv_results_["mean_test_score"][best]
-    assert fitted.n_trials_ == len(set(fitted.history_["trial"]))
+    assert fitted.n_candidates_evaluated_ == len(set(fitted.history_["candidate"]))
     # as GridSearchCV, all but what it does not keep at all
     grid = GridSearchCV(Probe(refits=False), {"x": [0.2, 0.3]}, cv=2)
     with pytest.raises(RuntimeError, match="no refit"):
@@ -227,7 +227,7 @@ def test_a_wrong_refit_leaves_the_results():
     fitted = search(refit=choose)
     with pytest.raises(KeyError):
         fitted.fit(X, Y)
-    assert len(fitted.cv_results_["params"]) == len(fitted.history_["trial"]) == 10
+    assert len(fitted.cv_results_["params"]) == len(fitted.history_["candidate"]) == 10
     fitted = search(scoring=lambda e, X, y: {"a": 1.0, "b": 2.0}, refit="c")
     with pytest.raises(ValueError, match="refit"):
         fitted.fit(X, Y)
@@ -284,9 +284,9 @@ def test_an_error_of_a_callback_keeps_what_is_done(backend, n_jobs, hook):
     text = str(warning.message)
     assert re.search(r"line \d+, in _fail\n", text)
     assert re.search(r"ZeroDivisionError: candidate-split-evaluation 1\d\n", text)
-    assert f"it keeps the {fitted.n_trials_} candidates" in text
+    assert f"it keeps the {fitted.n_candidates_evaluated_} candidates" in text
     # the fit that was announced has its score
-    assert fitted.n_trials_ in ((6,) if n_jobs == 1 else (5, 6))
+    assert fitted.n_candidates_evaluated_ in ((6,) if n_jobs == 1 else (5, 6))
     assert np.isfinite(fitted.cv_results_["mean_test_score"]).all()
     assert fitted.best_estimator_.x == fitted.best_params_["x"]
 
@@ -319,7 +319,7 @@ def test_an_error_of_a_callback_before_the_first_fit_is_raised(task):
 def test_an_error_of_a_callback_after_the_last_fit_costs_nothing(hook, task):
     with pytest.warns(RuntimeWarning, match=rf"(?s)results are whole.*Error: {task}"):
         fitted = search().set_callbacks(Failing(hook, task)).fit(X, Y)
-    assert fitted.n_trials_ == 10
+    assert fitted.n_candidates_evaluated_ == 10
     assert fitted.predict(X).shape == (150,)
 
 
@@ -330,7 +330,7 @@ def test_an_error_of_a_callback_between_rungs_keeps_what_is_done():
     ).set_callbacks(Failing("begin", "halving-iteration", after=2))
     with pytest.warns(RuntimeWarning, match="ZeroDivisionError: halving-iteration 2"):
         fitted.fit(X, Y)
-    assert fitted.n_trials_ > 1
+    assert fitted.n_candidates_evaluated_ > 1
     assert fitted.predict(X).shape == (150,)
 
 

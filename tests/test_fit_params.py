@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
-from sklearn_hpo._copies import copies, uncopied
+from sklearn_hpo._evaluation.copies import copies, uncopied
 
 X, Y = np.arange(60.0).reshape(-1, 1), np.arange(60) % 2
 WAYS = [(None, 1), ("threading", 2), ("loky", 2), ("multiprocessing", 2)]

@@ -15,9 +15,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_hpo import HyperbandSearchCV
-from sklearn_hpo._evaluate import Problem, lost
-from sklearn_hpo._lines import CHECK
-from sklearn_hpo._trial import Job
+from sklearn_hpo._checkpoint.lines import CHECK
+from sklearn_hpo._evaluation.evaluate import Problem, lost
+from sklearn_hpo._trial import FoldJob
 from sklearn_hpo.search import _hyperband
 
 X, Y = make_classification(150, 6, flip_y=0.2, random_state=0)
@@ -158,7 +158,7 @@ def test_a_limit_holds_for_each_fit_of_the_comparison():
 def test_a_comparison_that_kills_its_worker_ends_no_search():
     # its fits may be more than the candidate ever needs
     problem = Problem(None, X, Y, [], None, {}, {}, 1, error_score="raise")
-    job = Job(0, CHECK, {}, 1.0, check=True)
+    job = FoldJob(0, CHECK, {}, 1.0, check=True)
     report = lost(job, RuntimeError("killed"), problem)
     assert report.lost
     assert report.result == {"difference": None}

@@ -33,8 +33,8 @@ from sklearn.svm import SVC
 from sklearn.utils.fixes import parse_version
 
 from sklearn_hpo import HyperbandSearchCV
-from sklearn_hpo._models import Models
-from sklearn_hpo._trial import Job, Report
+from sklearn_hpo._study.paused import PausedModels
+from sklearn_hpo._trial import FoldJob, FoldResult
 
 X, Y = load_iris(return_X_y=True)
 SVC_SPACE = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
@@ -119,13 +119,13 @@ def test_same_result_for_any_number_of_workers(strategy, optimizer, backend):
     for name in ("mean_test_score", "iter", "n_resources"):
         assert_array_equal(fitted.cv_results_[name], reference.cv_results_[name])
     assert fitted.best_params_ == reference.best_params_
-    assert fitted.history_["trial"] == reference.history_["trial"]
+    assert fitted.history_["candidate"] == reference.history_["candidate"]
 
 
 def test_a_candidate_that_goes_on_pays_for_what_is_added():
     fitted = search(refit=False).fit(X, Y)
     by_candidate = pd.DataFrame(WORK, columns=["x", "n"]).groupby("x")["n"].sum()
-    most = pd.DataFrame(fitted.history_).groupby("trial")["n_resources"].max()
+    most = pd.DataFrame(fitted.history_).groupby("candidate")["n_resources"].max()
     spent = 3 * most
     spent[0] += 9 + 9  # on one fold, whether it may go on: in steps and in one go
     assert sorted(by_candidate) == sorted(spent)
@@ -149,7 +149,7 @@ def test_best_is_of_the_last_rung():
 def test_learning_curves():
     fitted = search(return_train_score=True).fit(X, Y)
     history = pd.DataFrame(fitted.history_)
-    for _, curve in history.groupby("trial"):
+    for _, curve in history.groupby("candidate"):
         assert curve["n_resources"].is_monotonic_increasing
         assert curve["score"].is_monotonic_increasing
         assert_allclose(curve["score"], curve["train_score"])
@@ -160,7 +160,7 @@ def test_learning_curves():
 def test_few_models_wait(monkeypatch):
     keepers = []
 
-    class Noted(Models):
+    class Noted(PausedModels):
         def __init__(self, folder=None):
             super().__init__(folder)
             keepers.append(self)
@@ -219,15 +219,15 @@ def test_models_outlive_the_worker_that_has_them(tmp_path):
 
 
 def test_a_model_is_there_until_its_successor_is(tmp_path):
-    models = Models(tmp_path)
+    models = PausedModels(tmp_path)
     for budget in (1 / 9, 1 / 3):
-        job = models.lend(Job(0, 0, {}, budget))
+        job = models.check_out(FoldJob(0, 0, {}, budget))
         job.keep.write_text("a model")
-        models.take(Report(0, 0, {}, 0.0, 1.0, model=job.keep))
-    last = models.lend(Job(0, 0, {}, 1.0))
+        models.take(FoldResult(0, 0, {}, 0.0, 1.0, model=job.keep))
+    last = models.check_out(FoldJob(0, 0, {}, 1.0))
     assert last.model.exists()
     assert last.keep is False
-    models.take(Report(0, 0, {}, 0.0, 1.0))
+    models.take(FoldResult(0, 0, {}, 0.0, 1.0))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -605,9 +605,9 @@ def test_a_small_space_is_used_up():
 
 def test_given_points_start_first():
     points = [{"x": 0.31}, {"x": 0.9}]
-    fitted = search(points_to_evaluate=points).fit(X, Y)
+    fitted = search(initial_candidates=points).fit(X, Y)
     assert [p["x"] for p in fitted.history_["params"][:2]] == [0.31, 0.9]
-    assert fitted.history_["source"][:2] == ["given", "given"]
+    assert fitted.history_["source"][:2] == ["initial", "initial"]
 
 
 BAD = {

@@ -20,10 +20,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-import sklearn_hpo._description
+import sklearn_hpo._identity.description
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, read_checkpoint
-from sklearn_hpo._description import describe, hash_of
-from sklearn_hpo._lines import to_line
+from sklearn_hpo._checkpoint.lines import to_line
+from sklearn_hpo._identity.description import describe, hash_of
 
 X, Y = load_iris(return_X_y=True)
 
@@ -300,7 +300,7 @@ def test_the_folds_of_a_nested_search_have_a_file_each(seed, tmp_path):
     assert n_fits == 3 * 4 * 2
     files = sorted((tmp_path / "runs").iterdir())
     assert len(files) == 3
-    assert all(len(read_checkpoint(file)["trial"]) == 4 for file in files)
+    assert all(len(read_checkpoint(file)["candidate"]) == 4 for file in files)
     again, n_fits = _nested(tmp_path, random_state=seed)
     assert n_fits == 0
     assert list(again["test_score"]) == list(first["test_score"])
@@ -316,7 +316,7 @@ def test_the_folds_of_a_nested_search_have_a_file_each(seed, tmp_path):
 def test_settings_that_make_another_search_have_another_file(tmp_path):
     def fit(search):
         search.set_params(cv=2, refit=False, checkpoint=tmp_path, random_state=0)
-        return search.fit(X, Y).n_trials_
+        return search.fit(X, Y).n_candidates_evaluated_
 
     space = {"C": uniform(0.1, 1)}
     fit(BayesSearchCV(SVC(), space, n_iter=3))
@@ -355,7 +355,7 @@ def test_one_file_for_many_searches_proposes_a_folder(tmp_path):
 
 @pytest.mark.parametrize("make", [np.asarray, np.asfortranarray], ids=["C", "F"])
 def test_a_large_array_is_not_copied_to_be_known(make, monkeypatch):
-    monkeypatch.setattr(sklearn_hpo._description, "_BLOCK", 2**16)
+    monkeypatch.setattr(sklearn_hpo._identity.description, "_BLOCK", 2**16)
     data = make(np.random.default_rng(0).random((20_000, 20)))
     text, peak = _peak(data)
     assert peak < data.nbytes / 4

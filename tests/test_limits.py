@@ -65,7 +65,7 @@ def search(**how):
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
 def test_bad_fits_cost_themselves_only(backend, holds_gil, tmp_path, monkeypatch):
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
-    fitted = search(fit_timeout=1.5, fit_memory=3 * 10**8)
+    fitted = search(fit_timeout=1.5, fit_memory_limit=3 * 10**8)
     fitted.set_params(estimator__holds_gil=holds_gil)
     with joblib.parallel_config(backend), pytest.warns(FitFailedWarning) as caught:
         fitted.fit(X, Y)
@@ -76,7 +76,7 @@ def test_bad_fits_cost_themselves_only(backend, holds_gil, tmp_path, monkeypatch
     text = str(caught[0].message)
     for low, words in (
         (0.0, "fit_timeout allows"),
-        (0.1, "fit_memory allows"),
+        (0.1, "fit_memory_limit allows"),
         (0.2, "TerminatedWorkerError"),
         (0.3, "RuntimeError: no"),
     ):
@@ -88,8 +88,8 @@ def test_bad_fits_cost_themselves_only(backend, holds_gil, tmp_path, monkeypatch
 
 def test_limits_do_not_touch_fits_within_them():
     points = [{"x": x} for x in (0.5, 0.55, 0.6, 0.65)]
-    how = {"n_iter": 4, "points_to_evaluate": points}
-    with_limits = search(fit_timeout=20.0, fit_memory=10**9, **how).fit(X, Y)
+    how = {"n_iter": 4, "initial_candidates": points}
+    with_limits = search(fit_timeout=20.0, fit_memory_limit=10**9, **how).fit(X, Y)
     without = search(**how).fit(X, Y)
     np.testing.assert_array_equal(
         with_limits.cv_results_["mean_test_score"],
@@ -103,7 +103,7 @@ def test_one_job_with_limits_has_one_process(backend, n_jobs, tmp_path, monkeypa
     monkeypatch.setenv("BUSY", str(tmp_path))
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path / "temp"))
     points = [{"x": 0.5}, {"x": 0.05}, {"x": 0.6}, {"x": 0.35}]
-    how = {"n_iter": 4, "points_to_evaluate": points, "n_jobs": n_jobs}
+    how = {"n_iter": 4, "initial_candidates": points, "n_jobs": n_jobs}
     fitted = search(fit_timeout=5.0, **how).set_params(estimator=Named())
     with (
         joblib.parallel_config(backend),
@@ -124,7 +124,7 @@ def test_one_job_with_limits_has_one_process(backend, n_jobs, tmp_path, monkeypa
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_limits_hold_inside_cross_validation(backend):
     points = [{"x": 0.5}, {"x": 0.05}]
-    inner = search(n_jobs=None, refit=True, n_iter=2, points_to_evaluate=points)
+    inner = search(n_jobs=None, refit=True, n_iter=2, initial_candidates=points)
     with joblib.parallel_config(backend):
         found = cross_validate(
             inner.set_params(fit_timeout=5.0),
@@ -166,7 +166,7 @@ class Fragile(Risky):
 
 @pytest.mark.slow
 def test_a_death_before_the_fit_is_no_try_of_it(tmp_path):
-    fitted = search(n_iter=3, points_to_evaluate=[{"x": x} for x in (0.5, 0.6, 0.7)])
+    fitted = search(n_iter=3, initial_candidates=[{"x": x} for x in (0.5, 0.6, 0.7)])
     fitted.set_params(estimator=Fragile(tmp_path)).fit(X, Y)
     assert len(list(tmp_path.iterdir())) >= 6
     np.testing.assert_allclose(
@@ -227,7 +227,7 @@ def test_deaths_in_a_halving_search():
     assert abs(fitted.best_params_["x"] - 0.6) < 0.2
 
 
-@pytest.mark.parametrize("limit", [{"fit_timeout": 5.0}, {"fit_memory": 10**9}])
+@pytest.mark.parametrize("limit", [{"fit_timeout": 5.0}, {"fit_memory_limit": 10**9}])
 @pytest.mark.parametrize(
     ("backend", "n_jobs"), [("threading", 2), ("threading", None), ("sequential", 1)]
 )
@@ -247,7 +247,7 @@ def test_error_score_raise_ends_the_search(backend):
         joblib.parallel_config(backend),
         pytest.raises(BrokenExecutor, match="SIGKILL"),
     ):
-        search(error_score="raise", points_to_evaluate=points).fit(X, Y)
+        search(error_score="raise", initial_candidates=points).fit(X, Y)
 
 
 class Exits(Risky):
@@ -264,7 +264,7 @@ class Exits(Risky):
 def test_no_way_to_end_a_plain_worker_is_missed(code, tasks):
     """Neither exit code 0, nor the death of one that took the place of another."""
     points = [{"x": x} for x in (0.5, 0.6, 0.7, 0.25, 0.8, 0.9)]
-    fitted = search(n_iter=6, points_to_evaluate=points)
+    fitted = search(n_iter=6, initial_candidates=points)
     fitted.set_params(estimator=Exits(holds_gil=bool(code)))
     threads = threading.active_count()
     with (
@@ -282,5 +282,5 @@ def test_no_way_to_end_a_plain_worker_is_missed(code, tasks):
 
 def test_a_long_time_is_a_limit_too():
     points = [{"x": 0.5}, {"x": 0.6}]
-    fitted = search(n_iter=2, points_to_evaluate=points, fit_timeout=1e15).fit(X, Y)
+    fitted = search(n_iter=2, initial_candidates=points, fit_timeout=1e15).fit(X, Y)
     assert (fitted.cv_results_["mean_test_score"] > -1).all()

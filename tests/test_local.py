@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import loguniform, randint, uniform
 
-from sklearn_hpo.optimizers import BayesianOptimizer
-from sklearn_hpo.optimizers._local import (
+from sklearn_hpo.optimizers import GaussianProcess
+from sklearn_hpo.optimizers._trust_region import (
     LENGTH,
     MAX_LENGTH,
     N_NEAR,
@@ -37,7 +37,7 @@ def loss_of(rows):
 def begun(space, n=NONE_YET, seed=0, **settings):
     """Return an optimizer that was told n random rows."""
     # a late end of the design spares the fits of hyperparameters before it
-    optimizer = BayesianOptimizer(2000, 900, **settings)
+    optimizer = GaussianProcess(2000, 900, **settings)
     optimizer.start(space, seed)
     rows = space.sample(n, np.random.default_rng(seed))
     losses = loss_of(rows)
@@ -158,7 +158,7 @@ def test_ask_changes_nothing_and_replay_repeats(space):
     pending = optimizer.rows[:2]
     first = optimizer.ask(3, pending)
     np.testing.assert_array_equal(optimizer.ask(3, pending), first)
-    replayed = BayesianOptimizer(2000, 900)
+    replayed = GaussianProcess(2000, 900)
     replayed.start(space, 0)
     n = len(optimizer.rows)
     replayed.tell(optimizer.rows, optimizer.losses, np.ones(n))
@@ -179,10 +179,10 @@ def test_all_acquisitions_know_the_box(acquisition):
 
 
 def test_an_earlier_study_and_failures_are_no_obstacle(space):
-    optimizer = BayesianOptimizer(2000, 900)
+    optimizer = GaussianProcess(2000, 900)
     optimizer.start(space, 0)
     earlier = space.sample(30, np.random.default_rng(5))
-    optimizer.recall(earlier, loss_of(earlier))
+    optimizer.tell_source_task(earlier, loss_of(earlier))
     rows = space.sample(NONE_YET, np.random.default_rng(0))
     optimizer.tell(rows, np.full(NONE_YET, np.nan), np.ones(NONE_YET))
     go_on(optimizer, 3)

@@ -111,7 +111,7 @@ def test_a_slow_candidate_after_fast_ones_is_left(clock):
         Slow(),
         {"x": uniform(), "seconds": uniform(0, 100)},
         n_iter=2,
-        points_to_evaluate=points,
+        initial_candidates=points,
         cv=10,
         max_time=10,
         refit=False,
@@ -211,5 +211,5 @@ def test_what_is_done_is_in_the_checkpoint(kind, tmp_path, clock):
     assert len(FITS) <= n_fits + (n_first if "resource" in SEARCHES[kind][1] else 0)
     if kind in ("plain", "racing"):
         FITS.clear()
-        assert make(kind, max_time=1, **settings).fit(X, Y).n_trials_ == 6
+        assert make(kind, max_time=1, **settings).fit(X, Y).n_candidates_evaluated_ == 6
         assert not FITS

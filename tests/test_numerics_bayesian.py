@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import loguniform, randint, uniform
 
-from sklearn_hpo.optimizers import BayesianOptimizer
+from sklearn_hpo.optimizers import GaussianProcess
 from sklearn_hpo.space import SearchSpace
 
 BRANCHES = [
@@ -37,7 +37,7 @@ def test_better_than_random_on_branin(n_pending, share):
     space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
     ours, random = [], []
     for seed in range(10):
-        optimizer = run(BayesianOptimizer(25), space, seed, branin, 25, n_pending)
+        optimizer = run(GaussianProcess(25), space, seed, branin, 25, n_pending)
         ours.append(optimizer.losses.min() - 0.397887)
         rows = space.sample(25, np.random.default_rng(seed))
         random.append(branin(rows).min() - 0.397887)
@@ -59,7 +59,7 @@ def test_the_right_branch_and_category_win():
         return np.array(out)
 
     for seed in range(5):
-        optimizer = run(BayesianOptimizer(30), space, seed, losses_of, 30)
+        optimizer = run(GaussianProcess(30), space, seed, losses_of, 30)
         best = space.decode(optimizer.rows[np.argmin(optimizer.losses)])
         assert best["kind"] == "b"
         assert best["k"] == 6
@@ -83,7 +83,7 @@ def test_finite_spaces_are_exhausted_without_repetition(grid, constant):
         return np.nansum(rows, axis=1) * (not constant)
 
     size = int(space.size)
-    optimizer = run(BayesianOptimizer(size), space, 0, losses_of, size, n_pending=2)
+    optimizer = run(GaussianProcess(size), space, 0, losses_of, size, n_pending=2)
     assert len({row.tobytes() for row in optimizer.rows}) == size
     # After the last one there is still an answer.
     row = optimizer.ask(1, np.empty((0, space.n_columns)))
@@ -97,14 +97,14 @@ def test_integers_do_not_repeat_on_a_large_grid():
     def losses_of(rows):
         return np.abs(rows - 0.5).max(axis=1).round(1)
 
-    optimizer = run(BayesianOptimizer(60), space, 1, losses_of, 60)
+    optimizer = run(GaussianProcess(60), space, 1, losses_of, 60)
     assert len({row.tobytes() for row in optimizer.rows}) == 60
 
 
 def test_long_studies_go_on_from_the_best():
     space = SearchSpace({name: uniform(0, 1) for name in "abc"})
     rows = space.sample(600, np.random.default_rng(0))
-    optimizer = BayesianOptimizer(600)
+    optimizer = GaussianProcess(600)
     optimizer.start(space, 0)
     optimizer.tell(rows, ((rows - 0.4) ** 2).sum(axis=1), np.ones(600))
     row = optimizer.ask(1, rows[:0])
@@ -119,7 +119,7 @@ def test_tells_in_any_portions_lead_to_the_same_ask():
     losses[[3, 20]] = np.nan
     pending, asks = space.sample(3, rng), []
     for portion in (1, 7, 50):
-        optimizer = BayesianOptimizer(60)
+        optimizer = GaussianProcess(60)
         optimizer.start(space, 5)
         for first in range(0, 50, portion):
             some = np.arange(first, min(first + portion, 50))
@@ -132,7 +132,7 @@ def test_tells_in_any_portions_lead_to_the_same_ask():
 
 def test_asking_for_two_is_asking_twice():
     space = SearchSpace(BRANCHES)
-    optimizer = run(BayesianOptimizer(40), space, 0, lambda r: np.nansum(r, axis=1), 20)
+    optimizer = run(GaussianProcess(40), space, 0, lambda r: np.nansum(r, axis=1), 20)
     first, second = optimizer.ask(2, np.empty((0, space.n_columns)))
     np.testing.assert_array_equal(optimizer.ask(1, first[None])[0], second)
 
@@ -152,7 +152,7 @@ def test_design_size(n_iter, columns, size):
 
     # The design does not look at losses; the first proposal after it does.
     for n_initial in ("auto", size):
-        optimizer = BayesianOptimizer(n_iter, n_initial)
+        optimizer = GaussianProcess(n_iter, n_initial)
         for n_told, equal in ((size - 1, True), (max(size, 2), False)):
             up, down = (ask(optimizer, n_told, slope) for slope in (1.0, -1.0))
             assert np.array_equal(up, down) == equal
@@ -165,7 +165,7 @@ def test_a_loss_of_huge_variance_is_not_believed():
     losses[-1] = losses.max() + 1.0
     means = []
     for variances in (None, np.zeros(31), np.append(np.zeros(30), 1e6)):
-        optimizer = BayesianOptimizer(60)
+        optimizer = GaussianProcess(60)
         optimizer.start(space, 0)
         optimizer.tell(rows, losses, np.ones(31), variances=variances)
         means.append(optimizer.predict(rows[-1:])[0][0])
@@ -181,5 +181,5 @@ def test_plateaus_are_left():
         return np.floor(4 * np.abs(rows - 0.85).max(axis=1))
 
     for seed in range(5):
-        optimizer = run(BayesianOptimizer(25), space, seed, staircase, 25)
+        optimizer = run(GaussianProcess(25), space, seed, staircase, 25)
         assert optimizer.losses.min() == 0

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binom, norm, randint, uniform
 
 from sklearn_hpo._numerics.cmaes import Categories, Normal, recombination_weights
-from sklearn_hpo.optimizers import CMAESOptimizer
+from sklearn_hpo.optimizers import CMAES
 from sklearn_hpo.optimizers._cmaes import _edges
 from sklearn_hpo.space import SearchSpace
 
@@ -151,7 +151,7 @@ def test_edges_are_those_of_the_cells():
 
 def study(space, n, losses_of, seed=0, n_pending=0):
     """Evaluate n proposals, each told when `n_pending` later ones are out."""
-    optimizer = CMAESOptimizer(n)
+    optimizer = CMAES(n)
     optimizer.start(space, seed)
     pending = np.empty((0, space.n_columns))
     while len(optimizer.losses) < n:

@@ -9,7 +9,7 @@ from scipy.stats import uniform
 from sklearn_hpo.optimizers._forest import (
     INACTIVE,
     Forest,
-    ForestOptimizer,
+    RegressionForest,
     _log_scale,
 )
 from sklearn_hpo.space import SearchSpace
@@ -28,7 +28,7 @@ def draw_rows(n, seed):
 
 def make_forest(rows, y, seed=0):
     rng = np.random.default_rng(seed)
-    return Forest(rows, y, (None, None, CATEGORIES), rng)
+    return RegressionForest(rows, y, (None, None, CATEGORIES), rng)
 
 
 def features(rows):
@@ -93,7 +93,7 @@ def test_log_scale_keeps_the_order_and_stretches_the_best(unit, seed):
 class TestForestOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: ForestOptimizer(20)
+        return lambda: Forest(20)
 
     def test_is_nearer_to_the_minimum_than_random_draws(self, make):
         space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import truncnorm, uniform
 
 from sklearn_hpo._numerics.parzen import Cells, Mixture, bandwidths
-from sklearn_hpo.optimizers._tpe import TPEOptimizer
+from sklearn_hpo.optimizers._tpe import TPE
 from sklearn_hpo.space import SearchSpace, lograndint
 
 EVEN = (np.arange(4) + 0.5) / 4
@@ -126,7 +126,7 @@ def test_bandwidth_is_a_share_of_the_wider_gap_within_limits():
 class TestTPEOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: TPEOptimizer(20)
+        return lambda: TPE(20)
 
     @pytest.mark.parametrize("seed", range(3))
     def test_is_nearer_to_the_minimum_than_random_draws(self, make, seed):
@@ -148,7 +148,7 @@ class TestTPEOptimizer(OptimizerContract):
 
     def test_failures_are_never_good(self):
         space = SearchSpace({"a": uniform(0, 1)})
-        optimizer = TPEOptimizer(20, n_initial_points=1)
+        optimizer = TPE(20, n_initial_points=1)
         optimizer.start(space, 0)
         rows = space.sample(30, np.random.default_rng(0))
         losses = np.where(rows[:, 0] < 0.9, np.nan, 1.0)
@@ -164,7 +164,7 @@ class TestTPEOptimizer(OptimizerContract):
         space = SearchSpace({"a": ["x", "y", "z"], "b": lograndint(1, 1000)})
         hits = 0
         for seed in range(60):
-            optimizer = TPEOptimizer(20, n_initial_points=1)
+            optimizer = TPE(20, n_initial_points=1)
             optimizer.start(space, seed)
             rows = space.sample(60, np.random.default_rng(seed))
             optimizer.tell(rows, rows[:, 0] + 0.1 * rows[:, 1], np.ones(60))

@@ -10,12 +10,12 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn_hpo._numerics.gp import Layout
 from sklearn_hpo._numerics.rbf import CubicRBF, expected_losses
 from sklearn_hpo.optimizers import (
-    BayesianOptimizer,
+    LSHADE,
+    RBF,
     DifferentialBreeder,
     EvolutionaryOptimizer,
-    LShadeOptimizer,
-    RBFOptimizer,
-    TeamOptimizer,
+    GaussianProcess,
+    Portfolio,
     _rbf,
 )
 from sklearn_hpo.space import SearchSpace
@@ -33,7 +33,7 @@ def layout_of(space):
 
 def run(space, seed, losses_of, n, n_pending=0):
     """Evaluate n proposals, each told when `n_pending` later ones are out."""
-    optimizer = RBFOptimizer(n)
+    optimizer = RBF(n)
     optimizer.start(space, seed)
     pending = np.empty((0, space.n_columns))
     while len(optimizer.losses) < n:
@@ -47,7 +47,7 @@ def run(space, seed, losses_of, n, n_pending=0):
 class TestRBFOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: RBFOptimizer(20)
+        return lambda: RBF(20)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -92,8 +92,8 @@ def bowl(space, rows):
 @pytest.mark.parametrize(
     "make",
     [
-        RBFOptimizer,
-        LShadeOptimizer,
+        RBF,
+        LSHADE,
         lambda n: EvolutionaryOptimizer(n, DifferentialBreeder()),
     ],
 )
@@ -260,7 +260,7 @@ def test_asking_for_two_is_asking_twice():
 
 def test_steps_shrink_with_failures_and_grow_with_successes():
     space = SearchSpace({"x": uniform(0, 1)})
-    optimizer = RBFOptimizer(200, 4)
+    optimizer = RBF(200, 4)
     optimizer.start(space, 0)
 
     def step_after(losses):
@@ -283,7 +283,7 @@ def test_the_unit_of_the_losses_is_of_no_account():
     rows = space.sample(25, rng)
     losses, asks = rng.normal(size=25), []
     for told in (losses, 8.0 * losses, 0.25 * losses):
-        optimizer = RBFOptimizer(60)
+        optimizer = RBF(60)
         optimizer.start(space, 2)
         optimizer.tell(rows, told, np.ones(25))
         asks.append(optimizer.ask(1, rows[:0]))
@@ -294,7 +294,7 @@ def test_the_unit_of_the_losses_is_of_no_account():
 def test_only_the_informative_of_many_rows_are_fitted():
     space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
     rows = space.sample(1500, np.random.default_rng(0))
-    optimizer = RBFOptimizer(3000)
+    optimizer = RBF(3000)
     optimizer.start(space, 0)
     optimizer.tell(rows, ((rows - 0.4) ** 2).sum(axis=1), np.ones(1500))
     asks = optimizer.ask(8, rows[:0])
@@ -316,7 +316,7 @@ def test_each_weight_has_its_turn_in_a_team_too(n_members, monkeypatch):
 
     monkeypatch.setattr(_rbf, "WEIGHTS", Recorded(_rbf.WEIGHTS))
     space = SearchSpace({"x": uniform(0, 1)})
-    team = TeamOptimizer([BayesianOptimizer(40), RBFOptimizer(40)][-n_members:])
+    team = Portfolio([GaussianProcess(40), RBF(40)][-n_members:])
     team.start(space, 0)
     team.tell(space.sample(4, np.random.default_rng(0)), np.arange(4.0), np.ones(4))
     team.ask(16, np.empty((0, 1)))
@@ -328,7 +328,7 @@ def test_rows_told_twice_or_all_alike_do_no_harm():
     for seed in range(20):
         rng = np.random.default_rng(seed)
         rows = np.repeat(space.sample(rng.integers(1, 9), rng), rng.integers(1, 9), 0)
-        optimizer = RBFOptimizer(20, 1)
+        optimizer = RBF(20, 1)
         optimizer.start(space, seed)
         optimizer.tell(rows, rng.normal(size=len(rows)).round(), np.ones(len(rows)))
         row = optimizer.ask(1, rows[:1])

@@ -27,13 +27,13 @@ from sklearn_hpo import (
     read_checkpoint,
 )
 from sklearn_hpo._numerics import pareto
-from sklearn_hpo._numerics.improvement import Improvement
+from sklearn_hpo._numerics.ehvi import Improvement
 from sklearn_hpo._numerics.pareto import hypervolume
 from sklearn_hpo.optimizers import (
     DifferentialBreeder,
     EvolutionaryOptimizer,
-    FrontOptimizer,
-    TeamOptimizer,
+    HypervolumeGP,
+    Portfolio,
 )
 from sklearn_hpo.optimizers._population import diversity
 from sklearn_hpo.search._objectives import volumes
@@ -134,7 +134,7 @@ def test_sharing_does_not_change_what_a_function_sees():
         "objectives": ["accuracy", small_file],
     }
     shared = search(**how).fit(X, Y)
-    alone = search(share_transformers=False, **how).fit(X, Y)
+    alone = search(cache_transformers=False, **how).fit(X, Y)
     name = "mean_test_small_file"
     assert_array_equal(shared.cv_results_[name], alone.cv_results_[name])
 
@@ -239,7 +239,7 @@ def clashing_name():
         ({"refit": "roc_auc"}, "which candidate of a front"),
         ({"objectives": None, "scoring": None}, "needs objectives"),
         ({"objectives": None}, "refit"),
-        ({"points_to_evaluate": [({"max_leaf_nodes": 3}, 0.5)]}, "leave the scores"),
+        ({"initial_candidates": [({"max_leaf_nodes": 3}, 0.5)]}, "leave the scores"),
     ],
 )
 def test_wrong_settings_are_refused_before_any_fit(cls, more, message):
@@ -496,9 +496,9 @@ def run(optimizer, n, n_pending, seed):
 @pytest.mark.parametrize(("n_pending", "least"), [(0, 11.2), (3, 11.1)])
 def test_processes_find_the_front_of_few_evaluations(n_pending, least):
     # the whole front has 11.43 with this reference
-    alone = FrontOptimizer(40, "auto", 2)
+    alone = HypervolumeGP(40, "auto", 2)
     bred = EvolutionaryOptimizer(40, DifferentialBreeder(), n_objectives=2)
-    team = TeamOptimizer([FrontOptimizer(40, "auto", 2), bred])
+    team = Portfolio([HypervolumeGP(40, "auto", 2), bred])
     for optimizer in (alone, team):
         volumes = [run(optimizer, 40, n_pending, seed) for seed in range(7)]
         assert np.mean(volumes) > least

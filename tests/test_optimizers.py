@@ -6,18 +6,18 @@ from contracts import OptimizerContract, toy_loss
 from scipy.stats import uniform
 
 from sklearn_hpo.optimizers import (
-    BayesianOptimizer,
-    CMAESOptimizer,
+    CMAES,
+    LSHADE,
+    RBF,
     DifferentialBreeder,
     EvolutionaryOptimizer,
-    FrontOptimizer,
+    GaussianProcess,
     GeneticBreeder,
-    LShadeOptimizer,
-    RandomOptimizer,
-    RBFOptimizer,
+    HypervolumeGP,
+    Portfolio,
+    Random,
     RegularizedBreeder,
-    SobolOptimizer,
-    TeamOptimizer,
+    Sobol,
 )
 from sklearn_hpo.space import SearchSpace
 
@@ -25,7 +25,7 @@ from sklearn_hpo.space import SearchSpace
 class TestRandomOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return RandomOptimizer
+        return Random
 
     def test_is_deaf_to_losses(self, make, space):
         _, rows = self.told(make, space, toy_loss)
@@ -36,7 +36,7 @@ class TestRandomOptimizer(OptimizerContract):
 class TestSobolOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return SobolOptimizer
+        return Sobol
 
     @pytest.mark.parametrize("seed", range(3))
     def test_every_octant_gets_its_share(self, make, seed):
@@ -53,13 +53,13 @@ class TestSobolOptimizer(OptimizerContract):
 class TestTeamOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: TeamOptimizer([BayesianOptimizer(20), RBFOptimizer(20)])
+        return lambda: Portfolio([GaussianProcess(20), RBF(20)])
 
     def test_members_take_turns(self, make):
         space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
         team, rows = self.told(make, space, toy_loss, n=12)
         for k in range(team.n_design, 12):
-            member = [BayesianOptimizer(20), RBFOptimizer(20)][(k - team.n_design) % 2]
+            member = [GaussianProcess(20), RBF(20)][(k - team.n_design) % 2]
             member.start(space, 3)
             member.tell(rows[:k], toy_loss(rows[:k]), np.ones(k))
             np.testing.assert_array_equal(member.ask(1, rows[:0])[0], rows[k])
@@ -68,7 +68,7 @@ class TestTeamOptimizer(OptimizerContract):
 class TestBayesianOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: BayesianOptimizer(20)
+        return lambda: GaussianProcess(20)
 
     def test_closes_in_on_the_minimum(self, make):
         space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
@@ -89,7 +89,7 @@ class TestEvolutionaryOptimizer(OptimizerContract):
 class TestLShadeOptimizer(OptimizerContract):
     @pytest.fixture(params=["rbf", None])
     def make(self, request):
-        return lambda: LShadeOptimizer(20, 5, request.param)
+        return lambda: LSHADE(20, 5, request.param)
 
 
 class TestEvolutionaryOptimizerOfSeveral(OptimizerContract):
@@ -109,9 +109,9 @@ class TestTeamOfSeveral(OptimizerContract):
 
     @pytest.fixture
     def make(self):
-        return lambda: TeamOptimizer(
+        return lambda: Portfolio(
             [
-                FrontOptimizer(20, "auto", 2),
+                HypervolumeGP(20, "auto", 2),
                 EvolutionaryOptimizer(20, DifferentialBreeder(), n_objectives=2),
             ]
         )
@@ -120,4 +120,4 @@ class TestTeamOfSeveral(OptimizerContract):
 class TestCMAESOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: CMAESOptimizer(20, 4)
+        return lambda: CMAES(20, 4)

@@ -236,7 +236,7 @@ class NeverFitted(Probe):
         ({"algorithm": "cmaes"}, "need 'auto', 'de', 'nsga2' or 'nsga3'"),
         ({"algorithm": "nsga2", "objectives": None}, "the last two need several"),
         ({"algorithm": "nsga2", "mutation": 1.5}, "at most 1"),
-        ({"points_to_evaluate": [({"x": 0.5, "k": 1}, 0.3)]}, "leave the scores out"),
+        ({"initial_candidates": [({"x": 0.5, "k": 1}, 0.3)]}, "leave the scores out"),
     ],
 )
 def test_wrong_settings_are_refused_before_any_fit(more, message):

@@ -69,7 +69,7 @@ def fit_both(estimator, space, data=(X, Y), metadata=None, **settings):
         estimator,
         space,
         surrogate="random",
-        points_to_evaluate=theirs.cv_results_["params"],
+        initial_candidates=theirs.cv_results_["params"],
         **settings,
     )
     ours.fit(*data, **(metadata or {}))
@@ -244,4 +244,4 @@ def test_whole_grid_as_in_grid_search(grid):
     theirs = GridSearchCV(TREE, grid, cv=3).fit(X, Y)
     assert_same_results(theirs, ours)
     n_distinct = len({str(sorted(p.items())) for p in theirs.cv_results_["params"]})
-    assert len(ours.history_["trial"]) == n_distinct
+    assert len(ours.history_["candidate"]) == n_distinct

@@ -37,11 +37,11 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
-from sklearn_hpo._resources import Data, choose_resource, folds_of
+from sklearn_hpo._evaluation.resources import Data, choose_resource, folds_of
 from sklearn_hpo.schedulers import (
     halving_plan,
     hyperband_plan,
-    ladder,
+    rung_budgets,
     without_useless_rungs,
 )
 
@@ -58,18 +58,18 @@ def from_scratch(budget, before):
 
 
 def brackets_of(plan):
-    return [list(stages) for _, stages in groupby(plan, lambda stage: stage.bracket)]
+    return [list(rungs) for _, rungs in groupby(plan, lambda rung: rung.bracket)]
 
 
-def cost_of(stages, cost):
-    below = [0.0, *(stage.budget for stage in stages)]
-    pairs = zip(stages, below, strict=False)
-    return sum(stage.n_trials * cost(stage.budget, before) for stage, before in pairs)
+def cost_of(rungs, cost):
+    below = [0.0, *(rung.budget for rung in rungs)]
+    pairs = zip(rungs, below, strict=False)
+    return sum(rung.n_trials * cost(rung.budget, before) for rung, before in pairs)
 
 
-def is_useful(stages, cost):
-    sizes = [stage.n_trials for stage in stages]
-    return sizes == sorted(set(sizes), reverse=True) and cost_of(stages, cost) <= sizes[
+def is_useful(rungs, cost):
+    sizes = [rung.n_trials for rung in rungs]
+    return sizes == sorted(set(sizes), reverse=True) and cost_of(rungs, cost) <= sizes[
         0
     ] * (1 + 1e-9)
 
@@ -79,7 +79,7 @@ def is_useful(stages, cost):
 def test_no_rung_is_useless_and_no_plan_costs_more_than_a_plain_search(cost, factor):
     plans = []
     for lowest in (0.9, 0.4, 1 / 9, 1 / 30):
-        budgets = ladder(lowest, 1, factor)
+        budgets = rung_budgets(lowest, 1, factor)
         plans += [
             halving_plan(n, budgets, factor, n_brackets)
             for n in (*range(1, 31), 81)
@@ -92,7 +92,7 @@ def test_no_rung_is_useless_and_no_plan_costs_more_than_a_plain_search(cost, fac
             assert is_useful(after, cost)
             assert after[0].n_trials == before[0].n_trials
             assert after[-1].budget == 1.0
-            assert [stage.rung for stage in after] == list(range(len(after)))
+            assert [rung.rung for rung in after] == list(range(len(after)))
             if is_useful(before, cost):
                 assert after == before
 
@@ -233,7 +233,7 @@ def test_large_test_sets_come_before_tiny_ones(form):
     assert folds.minimum == 1
     # the largest test set leaves the least to train on
     trained = np.array([48, 80, 114, 118])
-    paid = [folds.price(k / 4, (k - 1) / 4) for k in range(1, 5)]
+    paid = [folds.cost(k / 4, (k - 1) / 4) for k in range(1, 5)]
     assert_allclose(paid, trained / trained.sum())
 
 
@@ -344,7 +344,7 @@ def test_rows_of_a_time_series_are_the_most_recent_ones(budget):
         assert_array_equal(rows, train[len(train) - n :])
     used = [len(resource.rows(t, i, budget)) for i, (t, _) in enumerate(splits)]
     total = sum(len(train) for train, _ in splits)
-    assert resource.price(budget, 0.0) == pytest.approx(sum(used) / total)
+    assert resource.cost(budget, 0.0) == pytest.approx(sum(used) / total)
 
 
 def test_rows_of_groups_in_time_are_the_most_recent_groups():

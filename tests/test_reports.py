@@ -197,7 +197,7 @@ VALUES = {
     "max_time": 100,
     "max_concurrent": 2,
     "fit_timeout": 50,
-    "fit_memory": 2**30,
+    "fit_memory_limit": 2**30,
     "min_resources": 2,
     "max_resources": 9,
     "factor": 2,

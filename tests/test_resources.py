@@ -39,9 +39,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.svm import SVC
 
-from sklearn_hpo._resources import Data, choose_resource
-from sklearn_hpo._resources._base import nested_order
-from sklearn_hpo._trial import Job
+from sklearn_hpo._evaluation.resources import Data, choose_resource
+from sklearn_hpo._evaluation.resources._base import nested_order
+from sklearn_hpo._trial import FoldJob
 from sklearn_hpo.search._workers import own_filters
 
 X, Y = make_classification(120, 6, n_informative=4, n_classes=3, random_state=0)
@@ -61,7 +61,7 @@ def climb(resource, estimator, y, budgets, params=None):
     """Fit a candidate rung by rung, as jobs do, and return the model."""
     model = None
     for budget in budgets:
-        job = Job(0, 0, params or {}, budget, model, keep=budget < 1.0)
+        job = FoldJob(0, 0, params or {}, budget, model, keep=budget < 1.0)
         fitted, settings = resource.begin(estimator, job)
         fitted.set_params(**settings)
         with own_filters(resource):
@@ -229,7 +229,7 @@ class TestPasses:
     def test_a_class_that_a_fold_lacks_is_known(self):
         estimator = SGDClassifier(loss="log_loss", max_iter=3, tol=None, random_state=0)
         resource = choose(estimator)
-        job = Job(0, 0, {}, 1.0)
+        job = FoldJob(0, 0, {}, 1.0)
         fitted, _ = resource.begin(estimator, job)
         fitted.fit(X[Y < 2], Y[Y < 2])
         assert fitted.predict_proba(X).shape == (len(X), 3)
@@ -238,7 +238,7 @@ class TestPasses:
         sgd = SGDClassifier(max_iter=4, tol=None, shuffle=False)
         estimator = make_pipeline(StandardScaler(), sgd)
         resource = choose(estimator)
-        fitted, settings = resource.begin(estimator, Job(0, 0, {}, 0.5))
+        fitted, settings = resource.begin(estimator, FoldJob(0, 0, {}, 0.5))
         fitted.set_params(**settings)
         weights = np.where(Y == 0, 1.0, 0.1)
         fitted.fit(X, Y, sgdclassifier__sample_weight=weights)
@@ -278,7 +278,7 @@ def test_transformers_are_fitted_once(routing):
         params = {name if routing else f"inner__{name}": weights}
         model = None
         for budget in (1 / 9, 1 / 3, 1.0):
-            job = Job(0, 0, {}, budget, model, keep=budget < 1.0)
+            job = FoldJob(0, 0, {}, budget, model, keep=budget < 1.0)
             fitted, settings = resource.begin(estimator, job)
             fitted.set_params(**settings)
             fitted.fit(X, Y, **params)
@@ -327,11 +327,11 @@ def test_one_fit_is_read_at_many_lengths(in_pipeline, monkeypatch):
     resource = choose(estimator)
     # all go on from the first rung, so that fits of 3 would be fits for nothing
     resource = resource.planned([(9, 1 / 9), (3, 1 / 3), (3, 1.0)])
-    assert resource.price(1 / 3, 1 / 9) == pytest.approx(1.0)
-    assert resource.price(1.0, 1 / 3) == 0.0
+    assert resource.cost(1 / 3, 1 / 9) == pytest.approx(1.0)
+    assert resource.cost(1.0, 1 / 3) == 0.0
     model = None
     for n in (1, 3, 9):
-        job = Job(0, 0, {}, n / 9, model, keep=n < 9)
+        job = FoldJob(0, 0, {}, n / 9, model, keep=n < 9)
         fitted, settings = resource.begin(estimator, job)
         fitted.set_params(**settings)
         fitted.fit(X, Y)
@@ -351,8 +351,8 @@ def test_early_stopping_tells_where_it_stopped():
         max_iter=300, early_stopping=True, n_iter_no_change=2, random_state=0
     )
     resource = choose(estimator)
-    fitted, _ = resource.begin(estimator, Job(0, 0, {}, 1.0))
-    assert resource.reached(fitted.fit(X, Y)) == fitted.n_iter_ < 300
+    fitted, _ = resource.begin(estimator, FoldJob(0, 0, {}, 1.0))
+    assert resource.n_iter_used(fitted.fit(X, Y)) == fitted.n_iter_ < 300
 
 
 class OtherPipeline(Pipeline):
@@ -449,17 +449,17 @@ def test_metadata_that_pipelines_transform_need_whole_fits():
 )
 def test_counts_may_be_given_as_floats(estimator, name):
     resource = choose(estimator, name, minimum=2.0)
-    amounts = [resource.amount(budget) for budget in (0.1, 0.37, 1.0)]
-    assert all(isinstance(amount, int) for amount in amounts)
+    amounts = [resource.n_resources(budget) for budget in (0.1, 0.37, 1.0)]
+    assert all(isinstance(n_resources, int) for n_resources in amounts)
 
 
 def test_a_parameter_by_name():
     resource = choose(SVC(max_iter=50), "max_iter", minimum=10)
     assert not resource.continues
-    _, settings = resource.begin(SVC(), Job(0, 0, {"C": 2.0}, 0.5))
+    _, settings = resource.begin(SVC(), FoldJob(0, 0, {"C": 2.0}, 0.5))
     assert settings == {"C": 2.0, "max_iter": 25}
     share = choose(BaggingClassifier(max_samples=0.9), "max_samples", minimum=0.1)
-    assert share.params(share.amount(0.5)) == {"max_samples": 0.45}
+    assert share.params(share.n_resources(0.5)) == {"max_samples": 0.45}
 
 
 BAD = {

@@ -12,11 +12,11 @@ from sklearn.model_selection import RandomizedSearchCV
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 from sklearn_hpo._numerics.pareto import first_front, non_dominated_rank
-from sklearn_hpo.optimizers import RandomOptimizer, SobolOptimizer
+from sklearn_hpo.optimizers import Random, Sobol
 from sklearn_hpo.optimizers._base import smallest
 from sklearn_hpo.optimizers._breeders import GeneticBreeder
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
-from sklearn_hpo.schedulers import ASHA, Continue, Halving, Stage
+from sklearn_hpo.schedulers import ASHA, Continue, Halving, Rung
 from sklearn_hpo.space import SearchSpace
 
 MB = 10**6
@@ -85,7 +85,7 @@ def test_many_branches_take_little_memory():
 
 
 def test_telling_one_row_does_not_copy_those_before():
-    optimizer = RandomOptimizer()
+    optimizer = Random()
     optimizer.start(SearchSpace({"a": range(10**6)}), 0)
     moved = 0
     for i in range(300):
@@ -111,7 +111,7 @@ class Score(float):
 def test_a_score_is_ranked_once(asynchronous):
     n = 90
     budgets = 1 / 3, 1.0
-    plan = Stage(n, budgets[0]), Stage(n // 3, budgets[1], rung=1)
+    plan = Rung(n, budgets[0]), Rung(n // 3, budgets[1], rung=1)
     scheduler = ASHA(n, budgets, 3) if asynchronous else Halving(plan)
     scores = np.random.default_rng(0).permutation(n)
     Score.n_ranked = n_reported = n_started = 0
@@ -209,7 +209,7 @@ def test_the_front_of_many_rows_takes_little_memory():
 
 def test_a_point_of_a_long_sequence_takes_no_memory_for_those_before():
     space = SearchSpace({"a": uniform(), "b": uniform()})
-    optimizer = SobolOptimizer()
+    optimizer = Sobol()
     optimizer.start(space, 5)
     n = 2**15
     optimizer.tell(np.random.default_rng(0).random((n, 2)), np.zeros(n), np.ones(n))

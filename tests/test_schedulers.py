@@ -16,10 +16,10 @@ from sklearn_hpo.schedulers import (
     Halving,
     New,
     Racing,
-    Stage,
+    Rung,
     halving_plan,
     hyperband_plan,
-    ladder,
+    rung_budgets,
 )
 
 
@@ -112,7 +112,7 @@ def test_a_clear_winner_is_never_stopped(seed, n_folds, n_trials):
 
 
 def test_full_budget_starts_whole_trials():
-    assert FullBudget(2).plan == (Stage(2, 1.0),)
+    assert FullBudget(2).plan == (Rung(2, 1.0),)
 
 
 # table 1 of Li et al., JMLR 2018: candidates and resources for R=81, eta=3
@@ -126,11 +126,11 @@ HYPERBAND_81 = [
 
 
 def test_hyperband_of_the_paper():
-    plan = hyperband_plan(ladder(1, 81, 3), 3)
+    plan = hyperband_plan(rung_budgets(1, 81, 3), 3)
     brackets = [[] for _ in HYPERBAND_81]
-    for stage in plan:
-        assert stage.rung == len(brackets[stage.bracket])
-        brackets[stage.bracket].append((stage.n_trials, 81 * stage.budget))
+    for rung in plan:
+        assert rung.level == len(brackets[rung.bracket])
+        brackets[rung.bracket].append((rung.n_trials, 81 * rung.budget))
     for ours, papers in zip(brackets, HYPERBAND_81, strict=True):
         assert_allclose(ours, papers)
 
@@ -142,7 +142,7 @@ def test_hyperband_of_the_paper():
 )
 def test_ladder_climbs_from_the_minimum_to_all(a, b, factor):
     minimum, maximum = sorted((a, b))
-    budgets = np.array(ladder(minimum, maximum, factor))
+    budgets = np.array(rung_budgets(minimum, maximum, factor))
     assert budgets[-1] == 1.0
     assert (budgets * maximum >= minimum * (1 - 1e-9)).all()
     steps = budgets[1:] / budgets[:-1]
@@ -152,17 +152,17 @@ def test_ladder_climbs_from_the_minimum_to_all(a, b, factor):
 
 
 def test_hyperband_begins_anew():
-    budgets = ladder(1, 9, 3)
+    budgets = rung_budgets(1, 9, 3)
     once, twice = (hyperband_plan(budgets, 3, n) for n in (3, 6))
     assert twice[: len(once)] == once
-    again = [(s.n_trials, s.budget, s.bracket - 3, s.rung) for s in twice[len(once) :]]
-    assert again == [(s.n_trials, s.budget, s.bracket, s.rung) for s in once]
+    again = [(s.n_trials, s.budget, s.bracket - 3, s.level) for s in twice[len(once) :]]
+    assert again == [(s.n_trials, s.budget, s.bracket, s.level) for s in once]
 
 
 @given(st.integers(1, 100), st.integers(1, 9))
 def test_brackets_of_halving_share_the_trials(n_trials, n_brackets):
-    plan = halving_plan(n_trials, ladder(1, 9, 3), 3, n_brackets)
-    starts = [stage.n_trials for stage in plan if stage.rung == 0]
+    plan = halving_plan(n_trials, rung_budgets(1, 9, 3), 3, n_brackets)
+    starts = [rung.n_trials for rung in plan if rung.level == 0]
     assert sum(starts) == n_trials
     assert len(starts) == min(n_brackets, n_trials)
     assert max(starts) - min(starts) <= 1
@@ -184,22 +184,22 @@ def drive(scheduler, score_of, rng, n_workers=3, n_starts=10**6):
             else:
                 trial = work.trial
                 assert trial not in retired
-            handed.append((trial, work.stage))
+            handed.append((trial, work.rung))
             running.append((trial, work))
             if n_started == n_starts:
-                scheduler.close(n_started)
+                scheduler.stop_starting(n_started)
                 n_starts = 10**6
         if not running:
             return handed, scores, retired
         trial, work = running.pop(rng.integers(len(running)))
-        scores[trial, work.stage] = score_of(trial, work.stage)
-        assert scheduler.report(trial, work.budget, scores[trial, work.stage])
+        scores[trial, work.rung] = score_of(trial, work.rung)
+        assert scheduler.report(trial, work.budget, scores[trial, work.rung])
         retired += scheduler.retired()
 
 
 PLANS = {
-    "halving": halving_plan(20, ladder(1, 27, 3), 3),
-    "hyperband": hyperband_plan(ladder(1, 16, 2), 2),
+    "halving": halving_plan(20, rung_budgets(1, 27, 3), 3),
+    "hyperband": hyperband_plan(rung_budgets(1, 16, 2), 2),
     "one rung": halving_plan(4, [1.0], 3),
 }
 
@@ -211,8 +211,8 @@ def test_what_runs_is_the_plan(name, overlap, seed):
     plan, rng = PLANS[name], np.random.default_rng(seed)
     scheduler = Halving(plan, overlap)
     handed, _, retired = drive(scheduler, lambda *_: rng.normal(), rng)
-    ran = np.bincount([stage for _, stage in handed], minlength=len(plan))
-    assert ran.tolist() == [stage.n_trials for stage in plan]
+    ran = np.bincount([rung for _, rung in handed], minlength=len(plan))
+    assert ran.tolist() == [rung.n_trials for rung in plan]
     assert sorted(retired) == list(range(scheduler.n_planned))
 
 
@@ -220,8 +220,8 @@ def test_what_runs_is_the_plan(name, overlap, seed):
 def test_the_best_of_each_rung_go_on(seed):
     plan, rng = PLANS["hyperband"], np.random.default_rng(seed)
     handed, scores, _ = drive(Halving(plan, True), lambda *_: rng.normal(), rng)
-    for place, (stage, above) in enumerate(pairwise(plan)):
-        if above.bracket != stage.bracket:
+    for place, (rung, above) in enumerate(pairwise(plan)):
+        if above.bracket != rung.bracket:
             continue
         here = {t: s for (t, p), s in scores.items() if p == place}
         went_on = {t for t, p in handed if p == place + 1}
@@ -232,8 +232,8 @@ def test_the_best_of_each_rung_go_on(seed):
 def test_without_overlap_brackets_follow_one_another():
     rng = np.random.default_rng(0)
     handed, _, _ = drive(Halving(PLANS["hyperband"]), lambda *_: rng.normal(), rng)
-    stages = [stage for _, stage in handed]
-    assert stages == sorted(stages)
+    rungs = [rung for _, rung in handed]
+    assert rungs == sorted(rungs)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_without_overlap_brackets_follow_one_another():
     [
         lambda: Halving(PLANS["hyperband"], True),
         lambda: Halving(PLANS["halving"]),
-        lambda: ASHA(30, ladder(1, 9, 3), 3),
+        lambda: ASHA(30, rung_budgets(1, 9, 3), 3),
     ],
     ids=["overlapping", "halving", "asha"],
 )
@@ -266,7 +266,7 @@ def test_closed_early_those_that_started_compete(n_starts):
         scheduler, lambda *_: rng.normal(), rng, n_starts=n_starts
     )
     started = {trial for trial, _ in handed}
-    top = [trial for trial, stage in handed if stage == len(PLANS["halving"]) - 1]
+    top = [trial for trial, rung in handed if rung == len(PLANS["halving"]) - 1]
     assert started == set(range(n_starts)) == set(retired)
     assert 1 <= len(top) <= max(1, n_starts // 2)
 
@@ -274,14 +274,14 @@ def test_closed_early_those_that_started_compete(n_starts):
 @pytest.mark.parametrize("seed", range(5))
 def test_asha_promotes_who_is_ahead_at_that_moment(seed):
     rng = np.random.default_rng(seed)
-    budgets = ladder(1, 27, 3)
+    budgets = rung_budgets(1, 27, 3)
     scheduler = ASHA(40, budgets, 3)
     rungs = [{} for _ in budgets]
     running, n_started, retired = [], 0, set()
     while True:
         work = scheduler.next(0) if len(running) < 4 else None
         if isinstance(work, Continue):
-            below = rungs[work.stage - 1]
+            below = rungs[work.rung - 1]
             rank = sorted(below, key=below.get, reverse=True).index(work.trial)
             assert rank < len(below) // 3
             running.append((work.trial, work))
@@ -292,12 +292,12 @@ def test_asha_promotes_who_is_ahead_at_that_moment(seed):
             break
         else:
             trial, work = running.pop(rng.integers(len(running)))
-            rungs[work.stage][trial] = rng.normal()
-            scheduler.report(trial, work.budget, rungs[work.stage][trial])
+            rungs[work.rung][trial] = rng.normal()
+            scheduler.report(trial, work.budget, rungs[work.rung][trial])
             retired |= set(scheduler.retired())
     assert n_started == 40
     assert retired == set(range(40))
-    planned = [stage.n_trials for stage in scheduler.plan]
+    planned = [rung.n_trials for rung in scheduler.plan]
     assert all(len(r) >= n - 1 for r, n in zip(rungs, planned, strict=True))
 
 
@@ -307,15 +307,15 @@ def test_ahead_is_what_the_started_will_cost(paid):
     scheduler = Halving(plan)
     for _ in range(20):
         scheduler.next(0)
-    budgets = [0.0] + [stage.budget for stage in plan]
+    budgets = [0.0] + [rung.budget for rung in plan]
     costs = [
-        stage.n_trials * (stage.budget - (below if paid else 0.0))
-        for stage, below in zip(plan, budgets, strict=False)
+        rung.n_trials * (rung.budget - (below if paid else 0.0))
+        for rung, below in zip(plan, budgets, strict=False)
     ]
-    assert scheduler.ahead(paid) == pytest.approx(sum(costs))
+    assert scheduler.remaining_cost(paid) == pytest.approx(sum(costs))
     scheduler.report(0, plan[0].budget, 1.0)
-    assert scheduler.ahead(paid) == pytest.approx(sum(costs) - plan[0].budget)
-    assert FullBudget(3).ahead(paid) == 0.0
+    assert scheduler.remaining_cost(paid) == pytest.approx(sum(costs) - plan[0].budget)
+    assert FullBudget(3).remaining_cost(paid) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_n_jobs_comes_from_the_context(monkeypatch):
     monkeypatch.setattr(Probe, "score", lambda *_: two_fits.wait(timeout=30))
     with joblib.parallel_config("threading", n_jobs=2):
         fitted = search(n_iter=4, error_score="raise", refit=False).fit(X, Y)
-    assert fitted.n_trials_ == 4
+    assert fitted.n_candidates_evaluated_ == 4
 
 
 def test_fit_twice_gives_the_same_for_an_int_seed():
@@ -154,11 +154,14 @@ def test_folds_are_drawn_once():
     fitted = search(SVC(), {"C": [1.0, 1.0]}, cv=cv, n_iter=4).fit(X, Y)
     scores = [fitted.cv_results_[f"split{i}_test_score"] for i in range(3)]
     assert all(a == b for a, b in scores)
-    assert len(fitted.history_["trial"]) == 1
+    assert len(fitted.history_["candidate"]) == 1
 
 
 def test_iterator_of_folds_is_enough():
-    assert search(SVC(), SVC_SPACE, cv=KFold(3).split(X)).fit(X, Y).n_trials_ == 12
+    assert (
+        search(SVC(), SVC_SPACE, cv=KFold(3).split(X)).fit(X, Y).n_candidates_evaluated_
+        == 12
+    )
 
 
 def test_no_candidate_twice():
@@ -219,7 +222,7 @@ def test_failed_fits_of_repeated_candidates_are_counted_as_in_a_grid(cls):
 
 def test_points_to_evaluate_come_first():
     points = [{"C": 3.3, "gamma": 0.1}, {"C": 1}]
-    fitted = search(SVC(), SVC_SPACE, points_to_evaluate=points).fit(X, Y)
+    fitted = search(SVC(), SVC_SPACE, initial_candidates=points).fit(X, Y)
     first, second = fitted.cv_results_["params"][:2]
     assert first == points[0]
     assert second["C"] == 1
@@ -229,14 +232,14 @@ def test_points_to_evaluate_come_first():
 def test_default_point_is_the_estimator_itself():
     estimator = make_pipeline(StandardScaler(), SVC(C=7.0))
     space = {"svc__C": loguniform(0.1, 10), "svc__gamma": loguniform(0.01, 1)}
-    fitted = search(estimator, space, points_to_evaluate="default").fit(X, Y)
+    fitted = search(estimator, space, initial_candidates="default").fit(X, Y)
     assert fitted.cv_results_["params"][0]["svc__C"] == 7.0
 
     branches = [
         {"kernel": ["linear"], "C": [1, 10]},
         {"kernel": ["rbf"], "C": [0.5, 1.0], "gamma": ["auto", "scale"]},
     ]
-    fitted = search(SVC(), branches, n_iter=2, points_to_evaluate="default").fit(X, Y)
+    fitted = search(SVC(), branches, n_iter=2, initial_candidates="default").fit(X, Y)
     expected = {"kernel": "rbf", "C": 1.0, "gamma": "scale"}
     assert fitted.cv_results_["params"][0] == expected
 
@@ -251,13 +254,13 @@ def test_max_time_counts_the_refit_in(clock):
 
 def test_n_iter_no_change():
     fitted = search(n_iter=1000, n_iter_no_change=10, tol=1e-4).fit(X, Y)
-    assert 10 < fitted.n_trials_ < 100
+    assert 10 < fitted.n_candidates_evaluated_ < 100
 
 
 def test_history():
     fitted = search().fit(X, Y)
     frame = pd.DataFrame(fitted.history_)
-    assert_array_equal(frame["trial"], range(12))
+    assert_array_equal(frame["candidate"], range(12))
     assert_array_equal(frame["score"], fitted.cv_results_["mean_test_score"])
     assert_array_equal(frame["best_score"], np.maximum.accumulate(frame["score"]))
     assert (frame["status"] == "complete").all()
@@ -265,7 +268,7 @@ def test_history():
     assert list(frame["source"]) == ["estimator", *["design"] * 3, *["gp", "rbf"] * 4]
     assert (frame["proposal_time"] >= 0).all()
     assert fitted.space_.size == np.inf
-    assert fitted.n_trials_ == 12
+    assert fitted.n_candidates_evaluated_ == 12
 
 
 def test_verbose_tells_the_best_so_far(capsys):
@@ -284,7 +287,7 @@ def test_interrupt_refits_the_best_so_far():
         match=r"interrupted \(KeyboardInterrupt\(\)\): it keeps the 5 candidates",
     ):
         fitted = search(estimator).fit(X, Y)
-    assert fitted.n_trials_ == 5
+    assert fitted.n_candidates_evaluated_ == 5
     assert len(fitted.cv_results_["params"]) == 5
     assert fitted.history_["status"][-1] == "incomplete"
     assert fitted.best_estimator_.x == fitted.best_params_["x"]
@@ -311,9 +314,9 @@ def test_interrupt_with_workers(backend):
         pause.start()
         with pytest.warns(RuntimeWarning, match="interrupted"):
             fitted.set_params(n_iter=1000).fit(X, Y)
-    assert 1 <= fitted.n_trials_ < 100
+    assert 1 <= fitted.n_candidates_evaluated_ < 100
     assert hasattr(fitted, "best_estimator_")
-    assert search(Probe(), n_jobs=2).fit(X, Y).n_trials_ == 12
+    assert search(Probe(), n_jobs=2).fit(X, Y).n_candidates_evaluated_ == 12
 
 
 def test_a_candidate_that_kills_workers_costs_itself_only():
@@ -327,7 +330,7 @@ def test_a_candidate_that_kills_workers_costs_itself_only():
     assert 1 <= deadly.sum() <= 5
     assert (scores[deadly] == -9.0).all()
     assert (scores[~deadly] > -1.0).all()
-    assert fitted.n_trials_ == 20
+    assert fitted.n_candidates_evaluated_ == 20
 
 
 def test_parallel_search_leaves_no_files(tmp_path, monkeypatch):
@@ -341,7 +344,7 @@ BAD_SETTINGS = {
     "n_iter": 0,
     "surrogate": "no such",
     "n_initial_points": 0,
-    "points_to_evaluate": "best",
+    "initial_candidates": "best",
     "max_time": -1,
     "max_concurrent": 0,
     "n_iter_no_change": 0,
@@ -366,16 +369,16 @@ BAD_INPUT = {
     "nan bounds": ({"space": {"x": uniform(0, np.nan)}}, ValueError, "'x'"),
     "not a dict": ({"space": ["x"]}, TypeError, "dict"),
     "point outside": (
-        {"points_to_evaluate": [{"x": 0.5}, {"x": 2.0}]},
+        {"initial_candidates": [{"x": 0.5}, {"x": 2.0}]},
         ValueError,
-        r"points_to_evaluate\[1\].*2\.0.*'x'",
+        r"initial_candidates\[1\].*2\.0.*'x'",
     ),
     "point of a wrong name": (
-        {"points_to_evaluate": [{"y": 0.5}]},
+        {"initial_candidates": [{"y": 0.5}]},
         ValueError,
-        r"points_to_evaluate\[0\].*'y'",
+        r"initial_candidates\[0\].*'y'",
     ),
-    "point no dict": ({"points_to_evaluate": [0.5]}, TypeError, "is 0.5; a point"),
+    "point no dict": ({"initial_candidates": [0.5]}, TypeError, "is 0.5; a point"),
     "several scores": (
         {"scoring": ["accuracy", "f1_macro"]},
         ValueError,
@@ -403,7 +406,7 @@ def test_bad_input_fails_before_any_fit(settings, error, match):
 def test_texts_of_numpy_are_texts():
     space = {"kernel": np.array(["rbf", "linear"]), "C": loguniform(0.1, 10)}
     earlier = RandomizedSearchCV(SVC(), space, n_iter=3, random_state=0).fit(X, Y)
-    how = {"points_to_evaluate": [earlier.best_params_], "warm_start_from": earlier}
+    how = {"initial_candidates": [earlier.best_params_], "warm_start_from": earlier}
     fitted = search(SVC(), space, n_iter=2, **how).fit(X, Y)
     assert fitted.cv_results_["params"][0] == earlier.best_params_
 
@@ -521,7 +524,7 @@ needs_callbacks = pytest.mark.skipif(
 def test_callback_stops_the_search():
     callback = StopAfter(4)
     fitted = search().set_callbacks(callback).fit(X, Y)
-    assert fitted.n_trials_ == 5
+    assert fitted.n_candidates_evaluated_ == 5
     folds = [i for name, i in callback.ended[1:-1] if "candidate" in name]
     assert folds == list(range(15))
     assert callback.ended[0] == "setup"
@@ -539,7 +542,7 @@ def test_callback_stops_the_search_of_workers(backend):
     with joblib.parallel_config(backend):
         fitted = search(n_jobs=2, max_concurrent=3).set_callbacks(StopAfter(4))
         fitted.fit(X, Y)
-    assert 5 <= fitted.n_trials_ <= 7
+    assert 5 <= fitted.n_candidates_evaluated_ <= 7
     assert set(fitted.history_["status"]) == {"complete"}
 
 

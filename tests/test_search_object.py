@@ -48,7 +48,7 @@ def outcome(search):
 
 @pytest.mark.parametrize("twin_of", [clone, copy.deepcopy, copy.copy])
 def test_twins_find_the_same(twin_of):
-    search = bayes(points_to_evaluate=[{"C": 1.0}], random_state=3)
+    search = bayes(initial_candidates=[{"C": 1.0}], random_state=3)
     twin = twin_of(search)
     expected = search.get_params(deep=False)
     for name, value in twin.get_params(deep=False).items():
@@ -91,7 +91,7 @@ def test_nested_parameters():
         estimator__logisticregression__fit_intercept=False,
         estimator__standardscaler="passthrough",
     ).fit(X, Y)
-    assert search.n_trials_ == 2
+    assert search.n_candidates_evaluated_ == 2
     assert search.best_estimator_[0] == "passthrough"
     assert_array_equal(search.best_estimator_[-1].intercept_, 0)
     with pytest.raises(ValueError, match="Invalid parameter 'n_iters'"):
@@ -181,7 +181,7 @@ def test_nothing_of_the_users_changes(backend):
     cv = StratifiedKFold(3, shuffle=True, random_state=0)
     data = X.copy(), Y.copy()
     points = [{"decisiontreeclassifier__max_depth": 2}]
-    search = bayes(steps, space, cv=cv, points_to_evaluate=points, n_iter=6)
+    search = bayes(steps, space, cv=cv, initial_candidates=points, n_iter=6)
     held = search.get_params(deep=True)
     held_choices = {name: list(v) for name, v in space.items() if type(v) is list}
     cv_state, law = dict(vars(cv)), pickle.dumps(space[max(space)])

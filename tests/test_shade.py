@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import cauchy, uniform
 
-from sklearn_hpo._numerics.success import (
+from sklearn_hpo._numerics.shade import (
     SLOTS,
     SuccessHistory,
     lehmer_mean,
     linear_size,
 )
 from sklearn_hpo.optimizers import (
+    LSHADE,
     DifferentialBreeder,
     EvolutionaryOptimizer,
-    LShadeOptimizer,
 )
-from sklearn_hpo.optimizers._shade import ARCHIVE, LEAST, ShrinkingPopulation
+from sklearn_hpo.optimizers._lshade import ARCHIVE, LEAST, ShrinkingPopulation
 from sklearn_hpo.space import SearchSpace
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -133,7 +133,7 @@ def test_credit_goes_to_the_rates_that_the_child_had(monkeypatch):
     drawn, credited = {}, []
     draw, learn = SuccessHistory.draw, SuccessHistory.learn
     space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(5)})
-    optimizer = LShadeOptimizer(150, surrogate=None)
+    optimizer = LSHADE(150, surrogate=None)
 
     def spy(history, rng):
         rates = draw(history, rng)
@@ -162,7 +162,7 @@ def test_converges_on_a_sphere(d):
     space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(d)})
     n = 200 * d
     found = [
-        run(LShadeOptimizer(n, surrogate=None), space, n, sphere, seed).losses.min()
+        run(LSHADE(n, surrogate=None), space, n, sphere, seed).losses.min()
         for seed in range(3)
     ]
     assert max(found) < 1e-5
@@ -179,15 +179,15 @@ def test_goes_further_along_a_valley_than_plain_evolution():
     plain = median_of(
         lambda: EvolutionaryOptimizer(n, DifferentialBreeder(), surrogate=None)
     )
-    assert median_of(lambda: LShadeOptimizer(n, surrogate=None)) < plain
+    assert median_of(lambda: LSHADE(n, surrogate=None)) < plain
 
 
 @pytest.mark.parametrize("surrogate", ["rbf", None])
 @pytest.mark.parametrize("name", ["numeric", "branches"])
 def test_replay_with_pending_rows_gives_the_same_ask(surrogate, name):
     space = SearchSpace(SPACES[name])
-    ran = run(LShadeOptimizer(60, 8, surrogate), space, 50, toy_loss, 1, n_pending=5)
-    replayed = LShadeOptimizer(60, 8, surrogate)
+    ran = run(LSHADE(60, 8, surrogate), space, 50, toy_loss, 1, n_pending=5)
+    replayed = LSHADE(60, 8, surrogate)
     replayed.start(space, 1)
     replayed.tell(ran.rows, ran.losses, ran.budgets)
     pending = ran.rows[:0]

@@ -34,12 +34,15 @@ from sklearn.utils import all_estimators
 from sklearn.utils.fixes import parse_version
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
-from sklearn_hpo._events import FitEvents
-from sklearn_hpo._executor import SharedFile
-from sklearn_hpo._sharing import Sharing, lent
-from sklearn_hpo._sharing._keys import key_of
-from sklearn_hpo._sharing._packing import packed
-from sklearn_hpo._sharing._store import Entry
+from sklearn_hpo._evaluation.callbacks import FitEvents
+from sklearn_hpo._evaluation.transformer_cache import (
+    TransformerCache,
+    cached_transformers,
+)
+from sklearn_hpo._evaluation.transformer_cache._keys import key_of
+from sklearn_hpo._evaluation.transformer_cache._packing import packed
+from sklearn_hpo._evaluation.transformer_cache._store import Entry
+from sklearn_hpo._execution.executor import SharedFile
 
 X, Y = load_breast_cancer(return_X_y=True)
 X, Y = X[:150, :8].copy(), Y[:150]
@@ -109,17 +112,17 @@ def instances():
             yield pytest.param(seeded, id=f"{name}-seeded")
 
 
-def predictions(pipeline, alphas, sharing):
+def predictions(pipeline, alphas, transformer_cache):
     """Return what fits with different last steps predict, and the seconds saved."""
     found, saved = [], []
     np.random.seed(0)  # noqa: NPY002
     for alpha in alphas:
         twin = clone(pipeline).set_params(last__alpha=alpha)
-        with lent(sharing, twin, 0) as loan:
+        with cached_transformers(transformer_cache, twin, 0) as memory:
             twin.fit(COUNTS.copy(), TARGETS)
         assert twin.memory is None
         found += [twin.predict(COUNTS[::-1] + 1), twin.predict(COUNTS)]
-        saved.append(loan.saved)
+        saved.append(memory.saved)
     return found, saved
 
 
@@ -134,20 +137,22 @@ def test_any_transformer_predicts_the_same_to_the_last_bit(transformer):
         expected, _ = predictions(pipeline, alphas, None)
     except Exception as error:
         pytest.skip(f"takes other data: {error!s:.60}")
-    found, _ = predictions(pipeline, alphas, Sharing())
+    found, _ = predictions(pipeline, alphas, TransformerCache())
     assert_array_equal(found, expected)
 
 
-def seconds_saved(*steps, X=X, y=Y, heard=False, **params):
+def seconds_saved(*steps, X=X, y=Y, has_listeners=False, **params):
     """Return what the second of two fits is spared."""
-    sharing = Sharing()
+    transformer_cache = TransformerCache()
     # else what is quick to fit is kept or not by the clock
     with mock.patch("time.thread_time", return_value=0.0):
         for _ in range(2):
             pipeline = clone(make_pipeline(*steps, Ridge()))
-            with lent(sharing, pipeline, 0, heard=heard) as loan:
+            with cached_transformers(
+                transformer_cache, pipeline, 0, has_listeners=has_listeners
+            ) as memory:
                 pipeline.fit(X.copy(), y, **params)
-    return loan.saved
+    return memory.saved
 
 
 def own_function(X):
@@ -218,19 +223,19 @@ def test_a_seed_of_the_global_generator_means_the_same():
     """A fit that draws takes its numbers, and a later one still finds its own."""
     steps = [("a", PCA(3, svd_solver="randomized")), ("last", Scribbler())]
     expected, _ = predictions(Pipeline(steps), [1, 2, 3], None)
-    found, saved = predictions(Pipeline(steps), [1, 2, 3], Sharing())
+    found, saved = predictions(Pipeline(steps), [1, 2, 3], TransformerCache())
     assert_array_equal(found, expected)
     assert saved == [0, 0, 0]
 
 
 @pytest.mark.parametrize("fold", [0, 1])
 def test_equal_parameters_on_other_rows_are_not_equal(fold):
-    sharing = Sharing()
+    transformer_cache = TransformerCache()
     for place in [(0, 90), (fold, 100)]:
         pipeline = make_pipeline(slow_pca, Ridge())
-        with lent(sharing, pipeline, place) as loan:
+        with cached_transformers(transformer_cache, pipeline, place) as memory:
             pipeline.fit(X[: place[1]], Y[: place[1]])
-        assert loan.saved == 0
+        assert memory.saved == 0
 
 
 @pytest.mark.parametrize(
@@ -264,11 +269,11 @@ class Subclass(Pipeline):
 )
 def test_pipelines_that_are_left_alone(pipeline):
     memory = getattr(pipeline, "memory", None)
-    sharing = Sharing()
-    with lent(sharing, pipeline, 0):
+    transformer_cache = TransformerCache()
+    with cached_transformers(transformer_cache, pipeline, 0):
         assert getattr(pipeline, "memory", None) is memory
         pipeline.fit(X, Y)
-    assert len(sharing) == 0
+    assert len(transformer_cache) == 0
 
 
 def test_memory_of_the_user_is_used(tmp_path):
@@ -342,43 +347,43 @@ def test_what_does_not_fit_is_not_copied():
 
 
 def test_entries_keep_to_the_bound():
-    sharing = Sharing(100_000)
+    transformer_cache = TransformerCache(100_000)
     for number in range(40):
-        sharing.keep(number, Entry(bytes(12_000 + number), 1.0, []))
-        assert 0 < sharing.size <= sharing.limit
-    assert len(sharing) == 6
-    sharing.keep("large", Entry(bytes(100_000), 1e9, []))
-    assert sharing.find("large") is None
-    sharing.clear()
-    assert len(sharing) == sharing.size == 0
+        transformer_cache.keep(number, Entry(bytes(12_000 + number), 1.0, []))
+        assert 0 < transformer_cache.size <= transformer_cache.limit
+    assert len(transformer_cache) == 6
+    transformer_cache.keep("large", Entry(bytes(100_000), 1e9, []))
+    assert transformer_cache.find("large") is None
+    transformer_cache.clear()
+    assert len(transformer_cache) == transformer_cache.size == 0
 
 
 def test_folds_in_turn_are_found_though_not_all_fit():
-    sharing, found = Sharing(3 * 20_000), 0
+    transformer_cache, found = TransformerCache(3 * 20_000), 0
     for number in range(100):
         key = number % 5
-        if sharing.find(key) is None:
-            sharing.keep(key, Entry(bytes(14_000), 1.0, []))
+        if transformer_cache.find(key) is None:
+            transformer_cache.keep(key, Entry(bytes(14_000), 1.0, []))
         else:
             found += 1
     assert found > 40
 
 
 def test_what_took_longer_drives_out_what_did_not():
-    sharing = Sharing(3 * 20_000)
+    transformer_cache = TransformerCache(3 * 20_000)
     for number in range(12):
         seconds = 10.0 if number > 8 else 0.1
-        sharing.keep(number, Entry(bytes(14_000), seconds, []))
-    assert [sharing.find(n) is not None for n in (9, 10, 11)] == [True] * 3
+        transformer_cache.keep(number, Entry(bytes(14_000), seconds, []))
+    assert [transformer_cache.find(n) is not None for n in (9, 10, 11)] == [True] * 3
 
 
 def test_what_nobody_asks_for_any_more_gives_way():
-    sharing = Sharing(3 * 20_000)
+    transformer_cache = TransformerCache(3 * 20_000)
     for key in "abc":
-        sharing.keep(key, Entry(bytes(14_000), 1.0, []))
+        transformer_cache.keep(key, Entry(bytes(14_000), 1.0, []))
     for _ in range(12):
-        sharing.keep("new", Entry(bytes(14_000), 1.0, []))
-    assert sharing.find("new") is not None
+        transformer_cache.keep("new", Entry(bytes(14_000), 1.0, []))
+    assert transformer_cache.find("new") is not None
 
 
 # Whole searches
@@ -418,7 +423,7 @@ def loads(monkeypatch):
 )
 @pytest.mark.filterwarnings("ignore:.*iteration:sklearn.exceptions.ConvergenceWarning")
 def test_search_is_the_same(settings, loads):
-    alone = search(share_transformers=False, **settings).fit(X, Y)
+    alone = search(cache_transformers=False, **settings).fit(X, Y)
     assert not loads
     shared = search(**settings).fit(X, Y)
     assert len(loads) > 10
@@ -430,7 +435,7 @@ def test_search_is_the_same(settings, loads):
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_search_of_workers_is_the_same(backend, loads):
     settings = {"max_concurrent": 2, "n_iter": 8}
-    alone = search(share_transformers=False, **settings).fit(X, Y)
+    alone = search(cache_transformers=False, **settings).fit(X, Y)
     with joblib.parallel_config(backend):
         shared = search(n_jobs=2, **settings).fit(X, Y)
     assert_same(shared, alone)
@@ -452,7 +457,7 @@ def test_models_that_go_on_are_the_same(loads):
             HyperbandSearchCV,
             n_candidates=9,
             optimizer="random",
-            share_transformers=share,
+            cache_transformers=share,
         ).fit(X, Y)
         for share in (False, True)
     ]
@@ -474,7 +479,7 @@ def test_neither_scorer_nor_result_sees_it(loads):
     fitted = search(scoring=Witness(), error_score="raise").fit(X, Y)
     assert loads
     assert fitted.best_estimator_.memory is None
-    assert b"sklearn_hpo._sharing" not in pickle.dumps(fitted)
+    assert b"sklearn_hpo._evaluation.transformer_cache" not in pickle.dumps(fitted)
     assert len(pickle.dumps(fitted.best_estimator_)) < 10_000
 
 
@@ -488,16 +493,16 @@ def test_memory_is_free_after_the_search(backend):
 
 
 def test_workers_begin_with_nothing(tmp_path):
-    sharing = Sharing(10**6)
-    sharing.keep("key", Entry(b"blob", 1.0, []))
-    found = SharedFile.write(sharing, tmp_path).read()
+    transformer_cache = TransformerCache(10**6)
+    transformer_cache.keep("key", Entry(b"blob", 1.0, []))
+    found = SharedFile.write(transformer_cache, tmp_path).read()
     assert (found.limit, len(found)) == (10**6, 0)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"share_transformers": False},
+        {"cache_transformers": False},
         {"refit": lambda results: 0},
         {
             "kind": EvolutionarySearchCV,
@@ -514,23 +519,23 @@ def test_where_times_are_goals_nothing_is_shared(settings, loads):
 
 
 def test_memory_of_fits_is_not_limited_and_shared():
-    fitted = search(fit_memory=10**9, n_jobs=2, refit=False)
+    fitted = search(fit_memory_limit=10**9, n_jobs=2, refit=False)
     problem, *_ = fitted._prepare(X, Y, {})
-    assert problem.sharing is None
+    assert problem.transformer_cache is None
 
 
 def test_values_that_are_no_bool_are_refused():
-    with pytest.raises(ValueError, match="share_transformers"):
-        search(share_transformers="auto").fit(X, Y)
+    with pytest.raises(ValueError, match="cache_transformers"):
+        search(cache_transformers="auto").fit(X, Y)
 
 
 def test_error_of_a_transformer_is_the_same():
     space = {"nmf__n_components": [-1], "last__alpha": [0.1, 1.0, 10.0]}
     for share in (False, True):
         with pytest.raises(ValueError, match="'n_components' parameter of NMF must"):
-            search(space=space, share_transformers=share, error_score="raise").fit(X, Y)
+            search(space=space, cache_transformers=share, error_score="raise").fit(X, Y)
         with pytest.raises(ValueError, match="9 fits failed with the following error"):
-            search(space=space, share_transformers=share).fit(X, Y)
+            search(space=space, cache_transformers=share).fit(X, Y)
 
 
 def test_warnings_of_a_shared_fit_are_given_each_time(loads):
@@ -539,7 +544,7 @@ def test_warnings_of_a_shared_fit_are_given_each_time(loads):
     for share in (False, True):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            search(pipeline, share_transformers=share, refit=False).fit(X, Y)
+            search(pipeline, cache_transformers=share, refit=False).fit(X, Y)
         counts.append(sorted(str(w.message) for w in caught))
     assert loads
     assert any("raised in 27 of 27 fits" in text for text in counts[0])
@@ -600,7 +605,7 @@ def test_callbacks_see_the_same_tasks(where, loads):
     seen = []
     for share in (False, True):
         callback, pipeline = Tasks(), clone(PIPE)
-        fitted = search(pipeline, share_transformers=share)
+        fitted = search(pipeline, cache_transformers=share)
         if where == "search":
             callback.max_propagation_depth = None
             fitted.set_callbacks(callback)

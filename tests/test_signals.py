@@ -18,8 +18,8 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import cross_validate
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV, read_checkpoint
-from sklearn_hpo import _signals as signals
-from sklearn_hpo._signals import Terminated, sigterm_raises
+from sklearn_hpo._execution import signals as signals
+from sklearn_hpo._execution.signals import Terminated, sigterm_raises
 
 X, Y = load_iris(return_X_y=True)
 
@@ -70,7 +70,7 @@ SCRIPT = """
     finally:
         assert signal.getsignal(signal.SIGTERM) is before
         (folder / "results").write_text(str(hasattr(search, "cv_results_")))
-    print(search.n_trials_, search.predict(X).sum())
+    print(search.n_candidates_evaluated_, search.predict(X).sum())
 """
 
 
@@ -226,7 +226,7 @@ def search(at, **how):
 def test_sigterm_refits_the_best_so_far():
     with pytest.warns(RuntimeWarning, match=r"interrupted \(SIGTERM\): it keeps the 2"):
         fitted = search(5).fit(X, Y)
-    assert fitted.n_trials_ == 2
+    assert fitted.n_candidates_evaluated_ == 2
     assert fitted.best_estimator_.x == fitted.best_params_["x"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
@@ -245,7 +245,7 @@ def test_sigterm_before_and_after_the_search_ends_the_process(at):
 def test_a_handler_of_the_user_stays():
     heard = []
     signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
-    assert search(5).fit(X, Y).n_trials_ == 6
+    assert search(5).fit(X, Y).n_candidates_evaluated_ == 6
     assert heard == [1]
 
 
@@ -363,7 +363,7 @@ def test_who_handles_sigterm_after_the_search_takes_over():
     with pytest.warns(RuntimeWarning, match=r"interrupted \(SIGTERM\)"):
         search(5).fit(X, Y)
     signal.signal(signal.SIGTERM, lambda *_: None)
-    assert search(0).fit(X, Y).n_trials_ == 6
+    assert search(0).fit(X, Y).n_candidates_evaluated_ == 6
 
 
 @pytest.mark.slow
@@ -376,7 +376,7 @@ def test_a_program_that_goes_on_searching_ends_with_143(tmp_path):
         from test_signals import Signalled, search
         X, y = np.zeros((90, 1)), np.arange(90) % 2
         first = search(5).fit(X, y)
-        print(first.n_trials_, Signalled.n_fits, flush=True)
+        print(first.n_candidates_evaluated_, Signalled.n_fits, flush=True)
         search(0).fit(X, y)
         print("too late")
     """

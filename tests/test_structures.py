@@ -23,10 +23,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
-from sklearn_hpo._description import describe
+from sklearn_hpo._identity.description import describe
 from sklearn_hpo.optimizers import (
-    BayesianOptimizer,
-    SobolOptimizer,
+    GaussianProcess,
+    Sobol,
 )
 from sklearn_hpo.search._points import complete_points
 from sklearn_hpo.space import SearchSpace, lograndint, permutation, sequence, subset
@@ -133,7 +133,7 @@ def test_samples_of_a_space_have_the_same_law(name, seed):
 
 def test_even_spreads_have_the_law_too():
     space = SearchSpace({"s": subset(range(30), 1, 6)})
-    optimizer = SobolOptimizer()
+    optimizer = Sobol()
     optimizer.start(space, 0)
     rows = optimizer.ask(600, np.empty((0, space.n_columns)))
     sizes = Counter(len(space.decode(row)["s"]) for row in rows)
@@ -414,7 +414,7 @@ def test_every_search_takes_structures(name):
 
 def test_a_box_around_the_best_of_many_rows_holds_candidates():
     space = SearchSpace(SPACE)
-    optimizer = BayesianOptimizer(2000, 900)
+    optimizer = GaussianProcess(2000, 900)
     optimizer.start(space, 0)
     rows = space.sample(1001, np.random.default_rng(0))
     optimizer.tell(rows, np.nansum((rows - 0.3) ** 2, axis=1), np.ones(1001))
@@ -477,16 +477,16 @@ def test_real_estimators_take_what_is_drawn():
 def test_points_to_evaluate(name):
     whole = {"keep": ["b", "a"], "layers": [99], "order": (3, 2, 1, 0), "x": 0.123}
     part = {"layers": (8, 8)}
-    fitted = make(name, points_to_evaluate=[whole, part]).fit(X, Y)
+    fitted = make(name, initial_candidates=[whole, part]).fit(X, Y)
     first, second = fitted.cv_results_["params"][:2]
     assert first == {
         "keep": ["a", "b"], "layers": (99,), "order": [3, 2, 1, 0], "x": 0.123
     }  # fmt: skip
     assert second["layers"] == (8, 8)
-    default = make(name, points_to_evaluate="default").fit(X, Y)
+    default = make(name, initial_candidates="default").fit(X, Y)
     assert default.cv_results_["params"][0]["layers"] == (8,)
-    with pytest.raises(ValueError, match=r"points_to_evaluate\[0\].*'layers'"):
-        make(name, points_to_evaluate=[{"layers": (7,)}]).fit(X, Y)
+    with pytest.raises(ValueError, match=r"initial_candidates\[0\].*'layers'"):
+        make(name, initial_candidates=[{"layers": (7,)}]).fit(X, Y)
 
 
 @pytest.mark.parametrize("name", ["bayes-auto", "evolution-ga", "halving-tpe"])

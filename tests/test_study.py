@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.stats import poisson, randint, uniform
 
-from sklearn_hpo._executor import SequentialExecutor
-from sklearn_hpo._study import Rules, Study
-from sklearn_hpo._trial import Report
+from sklearn_hpo._execution.executor import SequentialExecutor
+from sklearn_hpo._study.loop import Rules, Study
+from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import (
-    BayesianOptimizer,
     DifferentialBreeder,
     EvolutionaryOptimizer,
-    RandomOptimizer,
+    GaussianProcess,
+    Random,
 )
 from sklearn_hpo.schedulers import FullBudget
 from sklearn_hpo.space import SearchSpace
@@ -24,7 +24,7 @@ SPACE = SearchSpace({"x": uniform(0, 1)})
 BREEDER = DifferentialBreeder()
 
 
-class Recorder(RandomOptimizer):
+class Recorder(Random):
     """Notes what it knew at each ask."""
 
     def start(self, space, seed):
@@ -54,7 +54,7 @@ def evaluate(job, _=None):
     value = sum(v for v in job.params.values() if isinstance(v, int | float))
     result = {"test_scores": -((value - 0.3) ** 2) + job.fold, "fit_time": 1.0}
     now = time.time()
-    return Report(job.trial, job.fold, result, now, now + 0.01)
+    return FoldResult(job.trial, job.fold, result, now, now + 0.01)
 
 
 def mean(results):
@@ -139,7 +139,7 @@ def test_overlapping_branches_waste_no_proposals():
     """A candidate of two branches is proposed once; the optimizer is asked again."""
     numbers = {"a": randint(0, 30), "b": randint(0, 30)}
     space = SearchSpace([{**numbers, "c": [0]}, {**numbers, "c": [0, 1]}])
-    for optimizer in (BayesianOptimizer(40), EvolutionaryOptimizer(40, BREEDER)):
+    for optimizer in (GaussianProcess(40), EvolutionaryOptimizer(40, BREEDER)):
         study = run(40, space=space, optimizer=optimizer)
         assert sum(e.trial.source == "random" for e in study.trials) <= 4
         assert len({space.key(e.trial.params) for e in study.trials}) == 40

@@ -69,8 +69,8 @@ def known(n, seed=0):
 
 def test_known_points_are_learnt_from_and_not_fitted_again():
     points = known(30)
-    fitted = search(points_to_evaluate=points, n_iter=8).fit(X, Y)
-    assert fitted.n_trials_ == 8
+    fitted = search(initial_candidates=points, n_iter=8).fit(X, Y)
+    assert fitted.n_candidates_evaluated_ == 8
     params = fitted.cv_results_["params"]
     best = max(points, key=lambda pair: pair[1])
     assert params[0] == best[0]
@@ -82,7 +82,7 @@ def test_known_points_are_learnt_from_and_not_fitted_again():
 def test_known_points_mix_with_others():
     fresh = {"x0": 0.1, "x1": 0.2, "x2": 0.3, "x3": 0.4}
     points = [*known(3), fresh]
-    fitted = search(points_to_evaluate=points, n_iter=3).fit(X, Y)
+    fitted = search(initial_candidates=points, n_iter=3).fit(X, Y)
     assert fitted.cv_results_["params"][1] == fresh
 
 
@@ -97,7 +97,7 @@ BAD_POINTS = {
 @pytest.mark.parametrize(("point", "match"), BAD_POINTS.values(), ids=BAD_POINTS)
 def test_bad_known_points(point, match):
     with pytest.raises(ValueError, match=match):
-        search(points_to_evaluate=[point]).fit(X, Y)
+        search(initial_candidates=[point]).fit(X, Y)
 
 
 def sources():
@@ -244,12 +244,12 @@ def test_whatever_chooses_the_best_may_start_again(refit, scoring):
 def test_known_points_may_be_named_twice():
     one, two = ({"x0": x, "x1": 0.5, "x2": 0.5, "x3": 0.5} for x in (0.2, 0.9))
     twice = [(one, 1.1), (one, 1.0), (two, 0.5), two]
-    fitted = search(points_to_evaluate=twice, n_iter=5).fit(X, Y)
+    fitted = search(initial_candidates=twice, n_iter=5).fit(X, Y)
     assert fitted.cv_results_["params"][:2] == [one, two]
-    assert len(fitted.cv_results_["params"]) == fitted.n_trials_ == 5
+    assert len(fitted.cv_results_["params"]) == fitted.n_candidates_evaluated_ == 5
     choices = {"x0": [0.2, 0.9]}
     few = [({"x0": 0.2}, 1.1), ({"x0": 0.2}, 1.0), ({"x0": 0.9}, 0.5)]
-    fitted = search(space=choices, points_to_evaluate=few, n_iter=5).fit(X, Y)
+    fitted = search(space=choices, initial_candidates=few, n_iter=5).fit(X, Y)
     assert fitted.cv_results_["params"] == [{"x0": 0.2}]
 
 

@@ -25,9 +25,9 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_hpo._numerics import evidence
 from sklearn_hpo.optimizers import (
-    BayesianOptimizer,
-    RBFOptimizer,
-    TeamOptimizer,
+    RBF,
+    GaussianProcess,
+    Portfolio,
     _bayesian,
     _processes,
     _rbf,
@@ -36,7 +36,7 @@ from sklearn_hpo.space import SearchSpace
 
 N_ITER, N_RANDOM, N_BOOT = 60, 1000, 2000
 CHECKPOINTS = (20, 40, 60)
-MEMBERS = (BayesianOptimizer, RBFOptimizer)
+MEMBERS = (GaussianProcess, RBF)
 
 
 @dataclass
@@ -138,7 +138,7 @@ def run(variant, name, seed):
     task, space, usual = tasks()[name]
     pending, seconds, scores = np.empty((0, space.n_columns)), 0.0, []
     members = [member(N_ITER, variant.n_design) for member in variant.members]
-    optimizer = TeamOptimizer(members)
+    optimizer = Portfolio(members)
     with ExitStack() as stack:
         for owner, attribute, value in variant.patches:
             stack.enter_context(patch.object(owner, attribute, value))

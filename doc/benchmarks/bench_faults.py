@@ -3,16 +3,16 @@
     python doc/benchmarks/bench_faults.py
 
 runs one search with two workers in which 5 % of the fits end in a segmentation fault,
-5 % take more memory than ``fit_memory`` allows, 5 % never return and 10 % raise, prints
-what ``doc/benchmarks.rst`` includes, and writes it to
+5 % take more memory than ``fit_memory_limit`` allows, 5 % never return and 10 % raise,
+prints what ``doc/benchmarks.rst`` includes, and writes it to
 ``doc/benchmarks/results/faults.*``. It takes about two minutes.
 
 A candidate is one fit on one fold, and a good one sleeps for a while, so that its time
 does not depend on the processor. The seconds of the search stand beside what the limits
 allow: the good fits, ``fit_timeout`` for each one that hangs, the time that each hoard
-takes to reach ``fit_memory``, and the start of a new worker for each one that ended. A
-fit that crashes has two tries, so it costs two workers. The sum is shared out over the
-workers that run side by side. The start of one is measured apart, before the search and
+takes to reach ``fit_memory_limit``, and the start of a new worker for each one that
+ended. A fit that crashes has two tries, so it costs two workers. The sum is shared out
+over the workers that run side by side. The start of one is measured apart, before the search and
 after it.
 """
 
@@ -99,14 +99,14 @@ def run(n, seconds, timeout):
         Faulty(seconds=seconds),
         {"fate": list(SHARES), "x": uniform(0, 1)},
         n_iter=n,
-        points_to_evaluate=points,
+        initial_candidates=points,
         surrogate="random",
         cv=ShuffleSplit(1, random_state=0),
         n_jobs=N_WORKERS,
         refit=False,
         error_score=-9.0,
         fit_timeout=timeout,
-        fit_memory=MEMORY,
+        fit_memory_limit=MEMORY,
         random_state=0,
     )
     starts = start_seconds()

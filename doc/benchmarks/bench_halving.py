@@ -99,7 +99,7 @@ def run_ours(name, seed, unit, *, strategy, optimizer, resource="auto"):
     ).fit(task.X, task.y)
     results, history = search.cv_results_, search.history_
     rows, paid = [], {}
-    for i, trial in enumerate(history["trial"]):
+    for i, trial in enumerate(history["candidate"]):
         seconds = results["mean_fit_time"][i] * history["n_folds"][i]
         is_full = results["n_resources"][i] == search.max_resources_
         score, params = results["mean_test_score"][i], results["params"][i]

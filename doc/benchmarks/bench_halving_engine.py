@@ -24,7 +24,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
 from sklearn_hpo import HyperbandSearchCV
-from sklearn_hpo._models import Models
+from sklearn_hpo._study.paused import PausedModels
 
 N_CANDIDATES = 81
 
@@ -97,15 +97,18 @@ def grown(keep_all, folder, queue):
     )
     RandomForestClassifier(n_estimators=5).fit(X, y).score(X, y)
     keepers = []
-    start = Models.__init__
+    start = PausedModels.__init__
 
     def watch(self, folder=None):
         start(self, folder)
         keepers.append(self)
 
-    drop = (lambda self, trials: None) if keep_all else Models.drop
+    drop = (lambda self, trials: None) if keep_all else PausedModels.drop
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with patch.object(Models, "drop", drop), patch.object(Models, "__init__", watch):
+    with (
+        patch.object(PausedModels, "drop", drop),
+        patch.object(PausedModels, "__init__", watch),
+    ):
         search.fit(X, y)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     queue.put(((after - before) / 1024, keepers[0].n_peak))

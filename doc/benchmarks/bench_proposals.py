@@ -56,12 +56,12 @@ class Ours:
 
     def __init__(self, name, n_iter):
         make = getattr(optimizers, name)
-        if make is optimizers.TeamOptimizer:  # what surrogate="auto" is
-            members = optimizers.BayesianOptimizer, optimizers.RBFOptimizer
+        if make is optimizers.Portfolio:  # what surrogate="auto" is
+            members = optimizers.GaussianProcess, optimizers.RBF
             self.optimizer = make([member(n_iter) for member in members])
         elif make is optimizers.EvolutionaryOptimizer:
             self.optimizer = make(n_iter, optimizers.DifferentialBreeder())
-        elif make is optimizers.FrontOptimizer:
+        elif make is optimizers.HypervolumeGP:
             self.optimizer = make(n_iter, "auto", 2)
         else:
             takes_n_iter = "n_iter" in signature(make).parameters
@@ -71,7 +71,7 @@ class Ours:
     def know(self, rows):
         """Take results from elsewhere."""
         losses = loss_of(rows)
-        if isinstance(self.optimizer, optimizers.FrontOptimizer):
+        if isinstance(self.optimizer, optimizers.HypervolumeGP):
             losses = np.column_stack([losses, loss_of(1.0 - rows)])
         self.optimizer.tell(rows, losses, np.ones(len(rows)))
 
@@ -130,7 +130,7 @@ def candidates():
         for name, kind in classes.items()
         if issubclass(kind, optimizers.Optimizer)
         and not isabstract(kind)
-        and kind is not optimizers.RungOptimizer  # asks one of the others
+        and kind is not optimizers.MultiFidelity  # asks one of the others
     ]
     makers = {name: (Ours, name) for name in ours}
     if importlib.util.find_spec("optuna"):

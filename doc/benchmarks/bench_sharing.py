@@ -2,7 +2,7 @@
 
     python doc/benchmarks/bench_sharing.py
 
-runs the same grid of pipelines with and without ``share_transformers``, and with
+runs the same grid of pipelines with and without ``cache_transformers``, and with
 ``GridSearchCV`` without and with ``Pipeline(memory=...)`` in an empty folder, prints
 what ``doc/benchmarks.rst`` includes, and writes it to
 ``doc/benchmarks/results/sharing.*``. It takes about five minutes on two cores.
@@ -66,7 +66,7 @@ def run(task, method, n_jobs, n_splits):
         else:
             share = method == "shared"
             search = BayesSearchCV(
-                pipeline, grid, n_iter=100, share_transformers=share, **common
+                pipeline, grid, n_iter=100, cache_transformers=share, **common
             )
         began, used = time.perf_counter(), time.process_time()
         with threadpool_limits(1):

@@ -1,38 +1,38 @@
 """Optimizers propose candidates (ask) and learn from their losses (tell)."""
 
 from sklearn_hpo.optimizers._base import Optimizer
-from sklearn_hpo.optimizers._bayesian import BayesianOptimizer
+from sklearn_hpo.optimizers._bayesian import GaussianProcess
 from sklearn_hpo.optimizers._breeders import (
     DifferentialBreeder,
     GeneticBreeder,
     RegularizedBreeder,
 )
-from sklearn_hpo.optimizers._cmaes import CMAESOptimizer
+from sklearn_hpo.optimizers._cmaes import CMAES
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
-from sklearn_hpo.optimizers._forest import ForestOptimizer
-from sklearn_hpo.optimizers._front import FrontOptimizer
-from sklearn_hpo.optimizers._random import RandomOptimizer, SobolOptimizer
-from sklearn_hpo.optimizers._rbf import RBFOptimizer
-from sklearn_hpo.optimizers._rungs import RungOptimizer
-from sklearn_hpo.optimizers._shade import LShadeOptimizer
-from sklearn_hpo.optimizers._team import TeamOptimizer
-from sklearn_hpo.optimizers._tpe import TPEOptimizer
+from sklearn_hpo.optimizers._forest import Forest
+from sklearn_hpo.optimizers._lshade import LSHADE
+from sklearn_hpo.optimizers._multi_fidelity import MultiFidelity
+from sklearn_hpo.optimizers._multi_objective import HypervolumeGP
+from sklearn_hpo.optimizers._portfolio import Portfolio
+from sklearn_hpo.optimizers._random import Random, Sobol
+from sklearn_hpo.optimizers._rbf import RBF
+from sklearn_hpo.optimizers._tpe import TPE
 
 __all__ = [
-    "BayesianOptimizer",
-    "CMAESOptimizer",
+    "CMAES",
+    "LSHADE",
+    "RBF",
+    "TPE",
     "DifferentialBreeder",
     "EvolutionaryOptimizer",
-    "ForestOptimizer",
-    "FrontOptimizer",
+    "Forest",
+    "GaussianProcess",
     "GeneticBreeder",
-    "LShadeOptimizer",
+    "HypervolumeGP",
+    "MultiFidelity",
     "Optimizer",
-    "RBFOptimizer",
-    "RandomOptimizer",
+    "Portfolio",
+    "Random",
     "RegularizedBreeder",
-    "RungOptimizer",
-    "SobolOptimizer",
-    "TPEOptimizer",
-    "TeamOptimizer",
+    "Sobol",
 ]

@@ -43,7 +43,7 @@ class Optimizer(ABC):
         """Number of proposals that have been told, at whatever budgets."""
         return len(self._distinct)
 
-    def recall(  # noqa: B027 - most optimizers have no use for it
+    def tell_source_task(  # noqa: B027 - most optimizers have no use for it
         self, rows: Rows, losses: NDArray[np.float64]
     ) -> None:
         """Learn, before the first proposal, what another study has found.

@@ -13,9 +13,9 @@ from sklearn_hpo._numerics.gp import NUGGET, Layout, Mixture, Posterior, Score
 from sklearn_hpo._numerics.maximize import maximise, untaken
 from sklearn_hpo._numerics.transform import Gaussianised, normalise_noisy
 from sklearn_hpo.optimizers._base import Rows
-from sklearn_hpo.optimizers._local import TrustRegion, View
-from sklearn_hpo.optimizers._processes import Chain, Earlier, Speed, halved, informative
+from sklearn_hpo.optimizers._gp_fits import Chain, Earlier, Speed, halved, informative
 from sklearn_hpo.optimizers._surrogate import MIN_DESIGN, SurrogateOptimizer
+from sklearn_hpo.optimizers._trust_region import TrustRegion, View
 from sklearn_hpo.space import SearchSpace
 
 N_POOL = 256  # candidates over the whole cube, and as many near the best rows
@@ -43,7 +43,7 @@ Acquisition = Literal[
 Array = NDArray[np.float64]
 
 
-class BayesianOptimizer(SurrogateOptimizer):
+class GaussianProcess(SurrogateOptimizer):
     """Propose where a Gaussian process expects the largest improvement.
 
     An even design is followed by proposals that maximise the
@@ -110,7 +110,7 @@ class BayesianOptimizer(SurrogateOptimizer):
     >>> import numpy as np
     >>> from scipy.stats import uniform
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = BayesianOptimizer(n_iter=20)
+    >>> optimizer = GaussianProcess(n_iter=20)
     >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
     >>> for _ in range(20):
     ...     row = optimizer.ask(1, np.empty((0, 1)))
@@ -144,7 +144,7 @@ class BayesianOptimizer(SurrogateOptimizer):
         super().start(space, seed)
         self._restart(None)
 
-    def recall(self, rows: Rows, losses: Array) -> None:
+    def tell_source_task(self, rows: Rows, losses: Array) -> None:
         """Learn what another study has found: a task that may be related.
 
         The tasks share a process that has one more column, which tells them apart [5]_;

@@ -57,7 +57,7 @@ class Distribution:
     categories: Categories | None
 
 
-class CMAESOptimizer(SurrogateOptimizer):
+class CMAES(SurrogateOptimizer):
     """Propose draws from a normal distribution that learns scales and correlations.
 
     This is CMA-ES [1]_ with margins for discrete columns [2]_, distributions of
@@ -93,7 +93,7 @@ class CMAESOptimizer(SurrogateOptimizer):
     >>> import numpy as np
     >>> from scipy.stats import uniform
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = CMAESOptimizer(n_iter=300)
+    >>> optimizer = CMAES(n_iter=300)
     >>> optimizer.start(SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)}), seed=0)
     >>> for _ in range(300):
     ...     row = optimizer.ask(1, np.empty((0, 2)))

@@ -27,7 +27,7 @@ RANDOM_EVERY = 16  # proposals: a forest may be sure and wrong, of a branch abov
 INACTIVE = -1.0  # left of all active coordinates: one split tells them apart
 
 
-class Forest:
+class RegressionForest:
     """Extremely randomised trees that tell mean and deviation.
 
     Every tree sees all rows, so that the mean interpolates; the trees differ in the
@@ -105,7 +105,7 @@ class Forest:
         return np.hstack(parts).astype(np.float32)
 
 
-class ForestOptimizer(SurrogateOptimizer):
+class Forest(SurrogateOptimizer):
     """Propose where a forest of random trees expects the largest improvement.
 
     An even design is followed by proposals that maximise the
@@ -136,7 +136,7 @@ class ForestOptimizer(SurrogateOptimizer):
     >>> import numpy as np
     >>> from scipy.stats import uniform
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = ForestOptimizer(n_iter=20)
+    >>> optimizer = Forest(n_iter=20)
     >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
     >>> for _ in range(20):
     ...     row = optimizer.ask(1, np.empty((0, 1)))
@@ -186,16 +186,16 @@ class ForestOptimizer(SurrogateOptimizer):
             first: Rows = pool[0]
             return first
         rows, y = self.rows, _log_scale(self.losses)
-        forest = Forest(rows, y, self._categories, rng)
+        forest = RegressionForest(rows, y, self._categories, rng)
         if len(pending):
             y = np.append(y, forest.predict(pending)[0])
             rows = np.vstack([rows, pending])
-            forest = Forest(rows, y, self._categories, rng)
+            forest = RegressionForest(rows, y, self._categories, rng)
         return self._maximise(forest, y.min(keepdims=True), pool, taken, rng)
 
     def _maximise(
         self,
-        forest: Forest,
+        forest: RegressionForest,
         best: Array,
         pool: Rows,
         taken: set[bytes],
@@ -218,7 +218,7 @@ class ForestOptimizer(SurrogateOptimizer):
         return chosen
 
 
-def _score(forest: Forest, rows: Rows, best: Array) -> Array:
+def _score(forest: RegressionForest, rows: Rows, best: Array) -> Array:
     mean, std = forest.predict(rows)
     return log_ei(mean[:, None], np.maximum(std, MIN_STD), best)[0]
 

@@ -6,7 +6,7 @@ from scipy.stats import qmc
 from sklearn_hpo.optimizers._base import Optimizer, Rows
 
 
-class RandomOptimizer(Optimizer):
+class Random(Optimizer):
     """Draw rows from the distributions of the space, deaf to every loss.
 
     The law is that of scikit-learn's ``RandomizedSearchCV``.
@@ -35,7 +35,7 @@ class RandomOptimizer(Optimizer):
         return np.vstack(draws)
 
 
-class SobolOptimizer(Optimizer):
+class Sobol(Optimizer):
     """Spread rows evenly over the space, deaf to every loss.
 
     They are the points of a scrambled Sobol sequence [1]_.

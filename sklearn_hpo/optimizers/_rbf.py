@@ -23,7 +23,7 @@ N_MOVED = 20.0  # columns that a candidate moves at first, on average
 Losses = NDArray[np.float64]
 
 
-class RBFOptimizer(SurrogateOptimizer):
+class RBF(SurrogateOptimizer):
     """Propose near the best row where a cubic interpolant is low and little is known.
 
     An even design is followed by proposals of dynamic coordinate
@@ -58,7 +58,7 @@ class RBFOptimizer(SurrogateOptimizer):
     >>> import numpy as np
     >>> from scipy.stats import uniform
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = RBFOptimizer(n_iter=30)
+    >>> optimizer = RBF(n_iter=30)
     >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
     >>> for _ in range(30):
     ...     row = optimizer.ask(1, np.empty((0, 1)))

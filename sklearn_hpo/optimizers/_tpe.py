@@ -15,7 +15,7 @@ MIN_WEIGHT = 0.1  # of a good row, in units of the mean improvement
 N_CANDIDATES = 128
 
 
-class TPEOptimizer(SurrogateOptimizer):
+class TPE(SurrogateOptimizer):
     """Propose what is likely among good rows and unlikely among bad ones.
 
     An even design is followed by proposals of the tree-structured
@@ -50,7 +50,7 @@ class TPEOptimizer(SurrogateOptimizer):
     >>> import numpy as np
     >>> from scipy.stats import uniform
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = TPEOptimizer(n_iter=40)
+    >>> optimizer = TPE(n_iter=40)
     >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
     >>> for _ in range(40):
     ...     row = optimizer.ask(1, np.empty((0, 1)))

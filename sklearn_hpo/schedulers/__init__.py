@@ -1,12 +1,12 @@
 """Schedulers decide which trial runs next and how far; they know numbers only."""
 
-from sklearn_hpo.schedulers._base import Continue, FullBudget, New, Scheduler, Stage
+from sklearn_hpo.schedulers._base import Continue, FullBudget, New, Rung, Scheduler
 from sklearn_hpo.schedulers._halving import (
     ASHA,
     Halving,
     halving_plan,
     hyperband_plan,
-    ladder,
+    rung_budgets,
     without_useless_rungs,
 )
 from sklearn_hpo.schedulers._racing import Racing
@@ -18,10 +18,10 @@ __all__ = [
     "Halving",
     "New",
     "Racing",
+    "Rung",
     "Scheduler",
-    "Stage",
     "halving_plan",
     "hyperband_plan",
-    "ladder",
+    "rung_budgets",
     "without_useless_rungs",
 ]

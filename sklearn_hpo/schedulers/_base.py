@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Stage:
+class Rung:
     """A part of a plan: some trials, all with the same budget.
 
     Attributes
@@ -16,14 +16,14 @@ class Stage:
         The share of the full budget that each may use, in (0, 1].
     bracket : int
         The competition that it belongs to.
-    rung : int
+    level : int
         How many stages of that competition come before it; on rung 0 trials start.
     """
 
     n_trials: int
     budget: float
     bracket: int = 0
-    rung: int = 0
+    level: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class New:
     ----------
     budget : float
         The share of the full budget that it may use, in (0, 1].
-    stage : int
+    rung : int
         Its place in the plan.
     """
 
     budget: float
-    stage: int = 0
+    rung: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Continue:
         Its number.
     budget : float
         The share of the full budget up to which it may go, in (0, 1].
-    stage : int
+    rung : int
         Its place in the plan.
     """
 
     trial: int
     budget: float
-    stage: int = 0
+    rung: int = 0
 
 
 class Scheduler(ABC):
@@ -74,26 +74,26 @@ class Scheduler(ABC):
 
     @property
     @abstractmethod
-    def plan(self) -> tuple[Stage, ...]:
+    def plan(self) -> tuple[Rung, ...]:
         """What will run, known before anything does."""
 
     @property
     def n_planned(self) -> int:
         """The number of trials that will be started."""
-        return sum(stage.n_trials for stage in self.plan if stage.rung == 0)
+        return sum(rung.n_trials for rung in self.plan if rung.level == 0)
 
     @property
     def first_budget(self) -> float:
         """The least share of the full budget that a trial is given at once."""
-        return min(stage.budget for stage in self.plan)
+        return min(rung.budget for rung in self.plan)
 
     @abstractmethod
-    def next(self, known: int | None) -> New | Continue | None:
+    def next(self, n_told: int | None) -> New | Continue | None:
         """Return the next piece of work.
 
         Parameters
         ----------
-        known : int or None
+        n_told : int or None
             If a new trial may start, the number of the first evaluations whose scores
             it may depend on, however far it goes; None if no trial may start now. An
             evaluation is what `report` ends.
@@ -128,7 +128,7 @@ class Scheduler(ABC):
     def retired(self) -> list[int]:
         """Return the trials that, since the last call, turned out to get no more."""
 
-    def close(  # noqa: B027 - where trials do not compete, nothing ends
+    def stop_starting(  # noqa: B027 - where trials do not compete, nothing ends
         self, n_started: int
     ) -> None:
         """Learn that no new trial will start, whatever the plan says.
@@ -139,7 +139,7 @@ class Scheduler(ABC):
             How many have, which may be one less than were handed out.
         """
 
-    def ahead(self, paid: bool) -> float:
+    def remaining_cost(self, paid: bool) -> float:
         """Return what the trials under way will still cost if no other one starts.
 
         Parameters
@@ -202,13 +202,13 @@ class FullBudget(Scheduler):
         self._retired: list[int] = []
 
     @property
-    def plan(self) -> tuple[Stage, ...]:
+    def plan(self) -> tuple[Rung, ...]:
         """One stage, for all."""
-        return (Stage(self.n_trials, 1.0),)
+        return (Rung(self.n_trials, 1.0),)
 
-    def next(self, known: int | None) -> New | None:
+    def next(self, n_told: int | None) -> New | None:
         """Return a full trial until all have been started."""
-        if known is None or self._n_started == self.n_trials:
+        if n_told is None or self._n_started == self.n_trials:
             return None
         self._n_started += 1
         return New(1.0)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sklearn_hpo.schedulers._base import Continue, New, Scheduler, Stage
+from sklearn_hpo.schedulers._base import Continue, New, Rung, Scheduler
 
 _Rank = tuple[float, int]  # the best first, then the older trial
 
@@ -16,7 +16,7 @@ MARGIN = 2
 PART_OF_STEP = 0.6
 
 
-def ladder(
+def rung_budgets(
     minimum: float, maximum: float, factor: float, part_of_step: float = PART_OF_STEP
 ) -> tuple[float, ...]:
     """Return the budgets of the rungs, each `factor` times the one before.
@@ -43,11 +43,11 @@ def ladder(
 
     Examples
     --------
-    >>> [round(81 * budget) for budget in ladder(1, 81, 3)]
+    >>> [round(81 * budget) for budget in rung_budgets(1, 81, 3)]
     [1, 3, 9, 27, 81]
-    >>> [round(5 * budget) for budget in ladder(1, 5, 3)]
+    >>> [round(5 * budget) for budget in rung_budgets(1, 5, 3)]
     [1, 2, 5]
-    >>> [round(15 * budget) for budget in ladder(1, 15, 3, part_of_step=0)]
+    >>> [round(15 * budget) for budget in rung_budgets(1, 15, 3, part_of_step=0)]
     [2, 5, 15]
     """
     n_steps = math.floor(math.log(maximum / minimum, factor) + part_of_step + 1e-9)
@@ -61,7 +61,7 @@ def halving_plan(
     factor: float,
     n_brackets: int = 1,
     margin: int | None = None,
-) -> tuple[Stage, ...]:
+) -> tuple[Rung, ...]:
     """Return brackets of successive halving [1]_, which all start on the lowest rung.
 
     Parameters
@@ -80,7 +80,7 @@ def halving_plan(
 
     Returns
     -------
-    plan : tuple of Stage
+    plan : tuple of Rung
         One stage a rung.
 
     References
@@ -90,30 +90,30 @@ def halving_plan(
 
     Examples
     --------
-    >>> [stage.n_trials for stage in halving_plan(27, [1 / 9, 1 / 3, 1.0], 3, margin=0)]
+    >>> [rung.n_trials for rung in halving_plan(27, [1 / 9, 1 / 3, 1.0], 3, margin=0)]
     [27, 9, 3]
     """
     n_brackets = min(n_brackets, n_trials)
     if margin is None:
         margin = MARGIN if n_brackets == 1 else 0
-    stages = []
+    rungs = []
     for bracket in range(n_brackets):
         n = (n_trials + bracket) // n_brackets
-        for rung, budget in enumerate(budgets):
-            stages.append(Stage(n, budget, bracket, rung))
+        for level, budget in enumerate(budgets):
+            rungs.append(Rung(n, budget, bracket, level))
             n = min(n, math.ceil(n / factor - 1e-9) + margin)
-    return tuple(stages)
+    return tuple(rungs)
 
 
 def hyperband_plan(
     budgets: Sequence[float], factor: float, n_brackets: int | None = None
-) -> tuple[Stage, ...]:
+) -> tuple[Rung, ...]:
     """Return the brackets of Hyperband, algorithm 1 of Li et al. [1]_.
 
     Parameters
     ----------
     budgets : sequence of float
-        Shares of the full budget, one a rung, as `ladder` returns them.
+        Shares of the full budget, one a rung, as `rung_budgets` returns them.
     factor : float
         One in so many trials goes on; the paper's eta.
     n_brackets : int or None, default=None
@@ -122,7 +122,7 @@ def hyperband_plan(
 
     Returns
     -------
-    plan : tuple of Stage
+    plan : tuple of Rung
         Bracket by bracket, rung by rung.
 
     References
@@ -132,20 +132,20 @@ def hyperband_plan(
 
     Examples
     --------
-    >>> plan = hyperband_plan(ladder(1, 9, 3), 3)
+    >>> plan = hyperband_plan(rung_budgets(1, 9, 3), 3)
     >>> [(s.bracket, s.n_trials, round(9 * s.budget)) for s in plan]
     [(0, 9, 1), (0, 3, 3), (0, 1, 9), (1, 5, 3), (1, 1, 9), (2, 3, 9)]
     """
     n_rungs = len(budgets)
-    stages = []
+    rungs = []
     for bracket in range(n_brackets or n_rungs):
         s = n_rungs - 1 - bracket % n_rungs
         n = math.ceil(n_rungs * factor**s / (s + 1) - 1e-9)
-        for rung in range(s + 1):
-            n_trials = math.floor(n / factor**rung + 1e-9)
-            budget = budgets[n_rungs - 1 - s + rung]
-            stages.append(Stage(n_trials, budget, bracket, rung))
-    return tuple(stages)
+        for level in range(s + 1):
+            n_trials = math.floor(n / factor**level + 1e-9)
+            budget = budgets[n_rungs - 1 - s + level]
+            rungs.append(Rung(n_trials, budget, bracket, level))
+    return tuple(rungs)
 
 
 class _Scores:
@@ -194,13 +194,13 @@ class _Scores:
 
 
 def without_useless_rungs(
-    plan: Sequence[Stage], cost: Callable[[float, float], float]
-) -> tuple[Stage, ...]:
+    plan: Sequence[Rung], cost: Callable[[float, float], float]
+) -> tuple[Rung, ...]:
     """Return a plan whose rungs all drop someone, and save more than they cost.
 
     Parameters
     ----------
-    plan : sequence of Stage
+    plan : sequence of Rung
         As `halving_plan` or `hyperband_plan` returns it.
     cost : callable
         From the budget of a trial on a rung and the one before (0 if there is none) to
@@ -208,31 +208,29 @@ def without_useless_rungs(
 
     Returns
     -------
-    plan : tuple of Stage
+    plan : tuple of Rung
         No bracket of which costs more than the full budget for each of its trials. It
         starts with as many, and gives the full budget to no fewer.
 
     Examples
     --------
     >>> plan = halving_plan(5, [1 / 9, 1 / 3, 1.0], 3)
-    >>> [stage.n_trials for stage in plan]
+    >>> [rung.n_trials for rung in plan]
     [5, 4, 4]
     >>> kept = without_useless_rungs(plan, lambda budget, before: budget - before)
-    >>> [(stage.n_trials, round(9 * stage.budget)) for stage in kept]
+    >>> [(rung.n_trials, round(9 * rung.budget)) for rung in kept]
     [(5, 1), (4, 9)]
     """
-    brackets: dict[int, list[Stage]] = {}
-    for stage in plan:
-        brackets.setdefault(stage.bracket, []).append(stage)
-    kept: list[Stage] = []
+    brackets: dict[int, list[Rung]] = {}
+    for rung in plan:
+        brackets.setdefault(rung.bracket, []).append(rung)
+    kept: list[Rung] = []
     for rungs in brackets.values():
         kept += _useful(rungs, cost)
     return tuple(kept)
 
 
-def _useful(
-    rungs: Sequence[Stage], cost: Callable[[float, float], float]
-) -> list[Stage]:
+def _useful(rungs: Sequence[Rung], cost: Callable[[float, float], float]) -> list[Rung]:
     """Return the useful rungs of one bracket."""
 
     def total(sizes: Sequence[tuple[int, float]]) -> float:
@@ -247,7 +245,7 @@ def _useful(
         rest = sizes[:i] + sizes[i + 1 :]
         return [(sizes[0][0], rest[0][1]), *rest[1:]]
 
-    sizes = [(stage.n_trials, stage.budget) for stage in rungs]
+    sizes = [(rung.n_trials, rung.budget) for rung in rungs]
     above = [*(n for n, _ in sizes[1:]), 0]
     sizes = [size for size, n in zip(sizes, above, strict=True) if size[0] > n]
     n_started = rungs[0].n_trials
@@ -256,8 +254,8 @@ def _useful(
         sizes = min((without(sizes, i) for i in range(len(sizes) - 1)), key=total)
     first = rungs[0]
     return [
-        replace(first, n_trials=n, budget=budget, rung=rung)
-        for rung, (n, budget) in enumerate(sizes)
+        replace(first, n_trials=n, budget=budget, level=level)
+        for level, (n, budget) in enumerate(sizes)
     ]
 
 
@@ -266,14 +264,14 @@ class _Bracket:
 
     Parameters
     ----------
-    stages : sequence of (int, Stage)
+    rungs : sequence of (int, Rung)
         Its stages, with their places in the plan.
     """
 
-    def __init__(self, stages: Sequence[tuple[int, Stage]]) -> None:
-        self.stages = stages
-        self.rung = 0
-        self.size = stages[0][1].n_trials
+    def __init__(self, rungs: Sequence[tuple[int, Rung]]) -> None:
+        self.rungs = rungs
+        self.level = 0
+        self.size = rungs[0][1].n_trials
         self.n_started = 0
         self.scores = _Scores()
         self.due: deque[int] = deque()
@@ -284,18 +282,18 @@ class _Bracket:
         """Whether all of its work has been given away."""
         if self.size == 0:
             return True
-        waits = self.n_started < self.size if self.rung == 0 else bool(self.due)
-        return self.rung == len(self.stages) - 1 and not waits
+        waits = self.n_started < self.size if self.level == 0 else bool(self.due)
+        return self.level == len(self.rungs) - 1 and not waits
 
     def next(self, number: int | None) -> New | Continue | None:
         """Return work; a new trial gets `number`, if it may start."""
-        place, stage = self.stages[self.rung]
+        place, rung = self.rungs[self.level]
         if self.due:
-            return Continue(self.due.popleft(), stage.budget, place)
-        if self.rung > 0 or self.n_started >= self.size or number is None:
+            return Continue(self.due.popleft(), rung.budget, place)
+        if self.level > 0 or self.n_started >= self.size or number is None:
             return None
         self.n_started += 1
-        return New(stage.budget, place)
+        return New(rung.budget, place)
 
     def report(self, trial: int, score: float) -> None:
         """Take a score of the current rung."""
@@ -303,41 +301,41 @@ class _Bracket:
         if len(self.scores) == self.size:
             self._promote()
         else:
-            n_kept = self._n_promoted(self.stages[self.rung][1].n_trials)
+            n_kept = self._n_promoted(self.rungs[self.level][1].n_trials)
             self.retired += self.scores.give_up(n_kept)
 
-    def close(self, n_started: int) -> None:
+    def stop_starting(self, n_started: int) -> None:
         """Let those that have started be all."""
-        if self.rung == 0 and n_started < self.size:
+        if self.level == 0 and n_started < self.size:
             self.size = self.n_started = n_started
             if self.size == len(self.scores):
                 self._promote()
 
-    def ahead(self, paid: bool) -> float:
+    def remaining_cost(self, paid: bool) -> float:
         """Return the cost of what is left if no other trial starts."""
-        size = self.n_started if self.rung == 0 else self.size
+        size = self.n_started if self.level == 0 else self.size
         left = size - len(self.scores)
         cost = 0.0
-        for rung in range(self.rung, len(self.stages)):
-            before = self.stages[rung - 1][1].budget if paid and rung > 0 else 0.0
-            cost += left * (self.stages[rung][1].budget - before)
-            left = size = self._n_promoted(size, rung)
+        for level in range(self.level, len(self.rungs)):
+            before = self.rungs[level - 1][1].budget if paid and level > 0 else 0.0
+            cost += left * (self.rungs[level][1].budget - before)
+            left = size = self._n_promoted(size, level)
         return cost
 
-    def _n_promoted(self, size: int, rung: int | None = None) -> int:
+    def _n_promoted(self, size: int, level: int | None = None) -> int:
         """Return how many of `size` trials of a rung, by default this one, go on."""
-        rung = self.rung if rung is None else rung
-        if rung + 1 == len(self.stages):
+        level = self.level if level is None else level
+        if level + 1 == len(self.rungs):
             return 0
-        here, above = (self.stages[rung + i][1].n_trials for i in (0, 1))
+        here, above = (self.rungs[level + i][1].n_trials for i in (0, 1))
         # a rung that was cut short keeps the planned share
         return above if size == here else math.ceil(size * above / here)
 
     def _promote(self) -> None:
         self.retired += self.scores.give_up(self._n_promoted(self.size))
         kept = self.scores.open
-        if self.rung + 1 < len(self.stages):
-            self.rung += 1
+        if self.level + 1 < len(self.rungs):
+            self.level += 1
         self.size = len(kept)
         self.scores = _Scores()
         self.due.extend(trial for _, trial in kept)
@@ -351,32 +349,32 @@ class Halving(Scheduler):
 
     Parameters
     ----------
-    plan : sequence of Stage
+    plan : sequence of Rung
         As `halving_plan` or `hyperband_plan` returns it.
     overlap : bool, default=False
         Whether trials of a later bracket may start while an earlier one waits for the
         scores of a rung. The order of evaluations then depends on timing.
     """
 
-    def __init__(self, plan: Sequence[Stage], overlap: bool = False) -> None:
+    def __init__(self, plan: Sequence[Rung], overlap: bool = False) -> None:
         self._plan = tuple(plan)
         self.overlap = overlap
-        places: dict[int, list[tuple[int, Stage]]] = {}
-        for place, stage in enumerate(self._plan):
-            places.setdefault(stage.bracket, []).append((place, stage))
-        self._brackets = [_Bracket(stages) for stages in places.values()]
+        places: dict[int, list[tuple[int, Rung]]] = {}
+        for place, rung in enumerate(self._plan):
+            places.setdefault(rung.bracket, []).append((place, rung))
+        self._brackets = [_Bracket(rungs) for rungs in places.values()]
         self._bracket_of: list[_Bracket] = []
         self._scores: dict[int, float] = {}
         self._n_retired = [0] * len(self._brackets)
 
     @property
-    def plan(self) -> tuple[Stage, ...]:
+    def plan(self) -> tuple[Rung, ...]:
         """Its stages, bracket by bracket."""
         return self._plan
 
-    def next(self, known: int | None) -> New | Continue | None:
+    def next(self, n_told: int | None) -> New | Continue | None:
         """Return work of the first bracket that has some."""
-        number = None if known is None else len(self._bracket_of)
+        number = None if n_told is None else len(self._bracket_of)
         for bracket in self._brackets:
             work = bracket.next(number)
             if isinstance(work, New):
@@ -401,15 +399,15 @@ class Halving(Scheduler):
             self._n_retired[i] = len(bracket.retired)
         return found
 
-    def close(self, n_started: int) -> None:
+    def stop_starting(self, n_started: int) -> None:
         """Go on with the trials that have started."""
         del self._bracket_of[n_started:]
         for bracket in self._brackets:
-            bracket.close(self._bracket_of.count(bracket))
+            bracket.stop_starting(self._bracket_of.count(bracket))
 
-    def ahead(self, paid: bool) -> float:
+    def remaining_cost(self, paid: bool) -> float:
         """Return the cost of what is left if no other trial starts."""
-        return sum(bracket.ahead(paid) for bracket in self._brackets)
+        return sum(bracket.remaining_cost(paid) for bracket in self._brackets)
 
     def estimate(self, trial: int) -> float:
         """Return the score of a trial on its highest rung."""
@@ -448,22 +446,22 @@ class ASHA(Scheduler):
         self._scores: dict[int, float] = {}
         self._n_started = 0
         self._running: set[int] = set()
-        self._closed = False
+        self._stopped_starting = False
         self._retired: list[int] = []
 
     @property
-    def plan(self) -> tuple[Stage, ...]:
+    def plan(self) -> tuple[Rung, ...]:
         """What synchronous halving without a margin would do: the least that runs."""
         return halving_plan(self.n_trials, self.budgets, self.factor, margin=0)
 
-    def next(self, known: int | None) -> New | Continue | None:
+    def next(self, n_told: int | None) -> New | Continue | None:
         """Return the promotion nearest to the top, else a new trial."""
-        for rung in range(len(self._rungs) - 2, -1, -1):
-            trial = self._promotable(rung)
+        for level in range(len(self._rungs) - 2, -1, -1):
+            trial = self._promotable(level)
             if trial is not None:
                 self._running.add(trial)
-                return Continue(trial, self.budgets[rung + 1], rung + 1)
-        if known is None or self._all_started:
+                return Continue(trial, self.budgets[level + 1], level + 1)
+        if n_told is None or self._all_started:
             return None
         self._running.add(self._n_started)
         self._n_started += 1
@@ -471,8 +469,8 @@ class ASHA(Scheduler):
 
     def report(self, trial: int, budget: float, score: float) -> bool:
         """Take the score of a trial on its rung."""
-        rung = self.budgets.index(budget)
-        self._rungs[rung].add(trial, score)
+        level = self.budgets.index(budget)
+        self._rungs[level].add(trial, score)
         self._scores[trial] = score
         self._running.discard(trial)
         self._give_up()
@@ -483,13 +481,13 @@ class ASHA(Scheduler):
         retired, self._retired = self._retired, []
         return retired
 
-    def close(self, n_started: int) -> None:
+    def stop_starting(self, n_started: int) -> None:
         """Start no more trials."""
-        self._closed = True
+        self._stopped_starting = True
         self._running -= set(range(n_started, self._n_started))
         self._give_up()
 
-    def ahead(self, paid: bool) -> float:
+    def remaining_cost(self, paid: bool) -> float:
         """Return the cost of what is left if no other trial starts."""
         cost, before, size = 0.0, 0.0, self._n_started
         for budget, scores in zip(self.budgets, self._rungs, strict=True):
@@ -504,14 +502,14 @@ class ASHA(Scheduler):
 
     @property
     def _all_started(self) -> bool:
-        return self._closed or self._n_started == self.n_trials
+        return self._stopped_starting or self._n_started == self.n_trials
 
     def _n_kept(self, size: int) -> int:
         """Return how many of `size` trials of a rung go on."""
         return math.floor(size / self.factor + 1e-9)
 
-    def _promotable(self, rung: int) -> int | None:
-        scores = self._rungs[rung]
+    def _promotable(self, level: int) -> int | None:
+        scores = self._rungs[level]
         return scores.promote(self._n_kept(len(scores)))
 
     def _give_up(self) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo.schedulers._base import Continue, New, Scheduler, Stage
+from sklearn_hpo.schedulers._base import Continue, New, Rung, Scheduler
 
 # Complete trials before the spread of paired differences counts as known.
 _MIN_COMPLETE = 3
@@ -45,31 +45,31 @@ class Racing(Scheduler):
         self.n_trials = n_trials
         self.n_folds = n_folds
         self._folds: list[list[float]] = []
-        self._known: list[int] = []
+        self._n_told: list[int] = []
         # the trials whose folds are all there and finite
         self._complete: list[int] = []
         self._due: deque[int] = deque()
         self._retired: list[int] = []
 
     @property
-    def plan(self) -> tuple[Stage, ...]:
+    def plan(self) -> tuple[Rung, ...]:
         """One stage with all folds; which trials get fewer, the scores will tell."""
-        return (Stage(self.n_trials, 1.0),)
+        return (Rung(self.n_trials, 1.0),)
 
     @property
     def first_budget(self) -> float:
         """One fold."""
         return 1 / self.n_folds
 
-    def next(self, known: int | None) -> New | Continue | None:
+    def next(self, n_told: int | None) -> New | Continue | None:
         """Return one more fold of a trial under way, else the first of a new one."""
         if self._due:
             trial = self._due.popleft()
             return Continue(trial, (len(self._folds[trial]) + 1) / self.n_folds)
-        if known is None or len(self._folds) == self.n_trials:
+        if n_told is None or len(self._folds) == self.n_trials:
             return None
         self._folds.append([])
-        self._known.append(known)
+        self._n_told.append(n_told)
         return New(1 / self.n_folds)
 
     def report(self, trial: int, budget: float, score: float) -> bool:
@@ -93,7 +93,7 @@ class Racing(Scheduler):
     def estimate(self, trial: int) -> float:
         """Return the mean score, freed of how easy the folds were if some lack."""
         folds = np.array(self._folds[trial])
-        complete = self._complete_among(self._known[trial])
+        complete = self._complete_among(self._n_told[trial])
         if len(folds) == self.n_folds or not len(complete):
             return float(folds.mean())
         incumbent = _incumbent(complete)
@@ -105,18 +105,18 @@ class Racing(Scheduler):
         Where only the incumbent is known, the variance of its folds stands for ``s^2``.
         """
         k = len(self._folds[trial])
-        complete = self._complete_among(self._known[trial])
+        complete = self._complete_among(self._n_told[trial])
         if k == self.n_folds or not len(complete):
             return 0.0
         return _spread(complete) * (1.0 / k - 1.0 / self.n_folds)
 
-    def _complete_among(self, known: int) -> NDArray[np.float64]:
-        """Return the folds of the complete trials among the first `known`."""
-        trials = self._complete[: bisect_left(self._complete, known)]
+    def _complete_among(self, n_told: int) -> NDArray[np.float64]:
+        """Return the folds of the complete trials among the first `n_told`."""
+        trials = self._complete[: bisect_left(self._complete, n_told)]
         return np.array([self._folds[i] for i in trials]).reshape(-1, self.n_folds)
 
     def _is_beaten(self, trial: int) -> bool:
-        complete = self._complete_among(self._known[trial])
+        complete = self._complete_among(self._n_told[trial])
         if not len(complete):
             return False
         folds = np.array(self._folds[trial])

@@ -18,16 +18,15 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_hpo._cloning import copy_unfitted
-from sklearn_hpo._evaluate import Problem, evaluate, lost
-from sklearn_hpo._events import FitEvents
-from sklearn_hpo._executor import open_executor
-from sklearn_hpo._limits import Limits
-from sklearn_hpo._models import Models
-from sklearn_hpo._records import Rules
-from sklearn_hpo._resources import Data, Resource
-from sklearn_hpo._sharing import Sharing
-from sklearn_hpo._signals import sigterm_raises
+from sklearn_hpo._evaluation.callbacks import FitEvents
+from sklearn_hpo._evaluation.cloning import copy_unfitted
+from sklearn_hpo._evaluation.evaluate import Problem, evaluate, lost
+from sklearn_hpo._evaluation.fit_warnings import held, summary
+from sklearn_hpo._evaluation.resources import Data, Resource
+from sklearn_hpo._evaluation.transformer_cache import TransformerCache
+from sklearn_hpo._execution.executor import open_executor
+from sklearn_hpo._execution.limits import Limits
+from sklearn_hpo._execution.signals import sigterm_raises
 from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
     Interval,
@@ -47,14 +46,15 @@ from sklearn_hpo._sklearn_compat import (
     split_mismatch,
     without_scores,
 )
-from sklearn_hpo._study import Study
-from sklearn_hpo._warnings import held, summary
+from sklearn_hpo._study.evaluation import Rules
+from sklearn_hpo._study.loop import Study
+from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo.search._checkpoint import open_checkpoint
 from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
 from sklearn_hpo.search._workers import (
-    folder_of_notes,
+    limit_folder_of,
     own_filters,
     parts_of_jobs,
     warn_of_shared,
@@ -78,7 +78,7 @@ class SearchCV(BaseSearchCV):
         **BaseSearchCV._parameter_constraints,
         "param_distributions": [dict, list],
         "random_state": ["random_state"],
-        "points_to_evaluate": [StrOptions({"default"}), list, None],
+        "initial_candidates": [StrOptions({"default"}), list, None],
         "warm_start_from": "no_validation",  # checked where it is read
         "max_time": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "max_concurrent": [
@@ -88,8 +88,8 @@ class SearchCV(BaseSearchCV):
         "deterministic": ["boolean"],
         "checkpoint": [str, Path, None],
         "fit_timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
-        "fit_memory": [Interval(numbers.Integral, 1, None, closed="left"), None],
-        "share_transformers": ["boolean"],
+        "fit_memory_limit": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "cache_transformers": ["boolean"],
     }
 
     # whether the seconds of fits or scores are goals, so must be real
@@ -219,17 +219,19 @@ class SearchCV(BaseSearchCV):
             error_score=self.error_score,
             verbose=self.verbose,
             resource=resource,
-            limits=Limits(self.fit_timeout, self.fit_memory),
-            sharing=Sharing() if self._shares() else None,
+            limits=Limits(self.fit_timeout, self.fit_memory_limit),
+            transformer_cache=TransformerCache()
+            if self._caches_transformers()
+            else None,
         )
         return problem, space, scheduler
 
-    def _shares(self):
+    def _caches_transformers(self):
         """Whether candidates may share transformers without a change of the result."""
         by_time = callable(self.refit) or self._goes_by_times
         # what is kept would count as memory of the fit that keeps it
-        limited = self.fit_memory is not None
-        return self.share_transformers and not (by_time or limited)
+        limited = self.fit_memory_limit is not None
+        return self.cache_transformers and not (by_time or limited)
 
     def _split(self, X, y, split_params):
         """Draw the folds, once for all candidates."""
@@ -253,7 +255,7 @@ class SearchCV(BaseSearchCV):
         seed = self._draw_seed()
         n_splits = len(problem.splits)
         exact = scheduler.keeps_to_plan
-        stages = [stage.n_trials if exact else None for stage in scheduler.plan]
+        rungs = [rung.n_trials if exact else None for rung in scheduler.plan]
         metric = self.refit if isinstance(self.refit, str) else None
         start_of = partial(make_start, self, space, metric, scheduler.n_planned)
         start = start_of(seed)
@@ -269,7 +271,7 @@ class SearchCV(BaseSearchCV):
                 in_process=bool(problem.limits),
             ) as executor,
             events.searching(
-                stages, n_splits, detach=not executor.in_caller
+                rungs, n_splits, detach=not executor.in_caller
             ) as fold_events,
             self._waiting_models(problem.resource, executor) as models,
             open_checkpoint(self, problem, space, scheduler, seed) as journal,
@@ -277,7 +279,7 @@ class SearchCV(BaseSearchCV):
             if journal is not None and journal.seed != seed:
                 # parameters that a point leaves out are drawn from the seed
                 start = start_of(journal.seed)
-            executor.check(parts_of_jobs(self, heard=fold_events is not None))
+            executor.check(parts_of_jobs(self, has_listeners=fold_events is not None))
             study = Study(
                 space,
                 self._make_optimizer(scheduler.n_planned),
@@ -287,21 +289,21 @@ class SearchCV(BaseSearchCV):
                 score_of=partial(mean_score, metric=metric),
                 first=start.first,
                 source_of_first=start.source,
-                known=start.known,
-                earlier=start.earlier,
+                given_scores=start.given_scores,
+                source_task=start.source_task,
                 objectives_of=self._make_objectives(),
                 by_fold=problem.resource.by_fold,
                 fold_order=problem.resource.order,
-                notes=folder_of_notes(problem.limits, executor),
+                limit_folder=limit_folder_of(problem.limits, executor),
                 journal=journal,
-                models=models,
+                paused_models=models,
                 rules=self._rules(problem, scheduler, executor.n_workers, began),
                 fold_events=fold_events,
                 announce=self._announce if self.verbose > 0 else None,
             )
             study.run(executor)
-        if problem.sharing is not None:
-            problem.sharing.clear()
+        if problem.transformer_cache is not None:
+            problem.transformer_cache.clear()
         return study
 
     def _draw_seed(self):
@@ -314,7 +316,7 @@ class SearchCV(BaseSearchCV):
     @contextmanager
     def _waiting_models(self, resource, executor):
         """Yield the keeper of models that may go on, if the resource needs one."""
-        yield Models(executor.folder) if resource.continues else None
+        yield PausedModels(executor.folder) if resource.continues else None
 
     def _overture(self, problem, scheduler):
         """Return what is said before the first fit."""
@@ -360,12 +362,12 @@ class SearchCV(BaseSearchCV):
         close_scores(_own_results(evaluations), self.scoring, self.error_score)
         results = [result for e in evaluations for result in self._of_all_folds(e)]
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
-        self.n_trials_ = len({e.trial.number for e in evaluations})
+        self.n_candidates_evaluated_ = len({e.trial.number for e in evaluations})
         shortfalls = self._shortfalls(study, evaluations, problem)
         if study.cut_short_by is not None:
             shortfalls[:0] = [
                 f"The search was interrupted ({study.cut_short_by!r}): it keeps "
-                f"the {self.n_trials_} candidates evaluated so far."
+                f"the {self.n_candidates_evaluated_} candidates evaluated so far."
             ]
         if shortfalls:
             warnings.warn(" ".join(shortfalls), RuntimeWarning, stacklevel=4)

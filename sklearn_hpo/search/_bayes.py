@@ -7,19 +7,19 @@ from typing import get_args
 import numpy as np
 from sklearn.base import is_classifier
 
-from sklearn_hpo._resources import folds_of
+from sklearn_hpo._evaluation.resources import folds_of
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, num_samples
 from sklearn_hpo.optimizers import (
-    BayesianOptimizer,
+    RBF,
+    TPE,
     DifferentialBreeder,
     EvolutionaryOptimizer,
-    ForestOptimizer,
-    FrontOptimizer,
-    RandomOptimizer,
-    RBFOptimizer,
-    SobolOptimizer,
-    TeamOptimizer,
-    TPEOptimizer,
+    Forest,
+    GaussianProcess,
+    HypervolumeGP,
+    Portfolio,
+    Random,
+    Sobol,
 )
 from sklearn_hpo.optimizers._bayesian import Acquisition
 from sklearn_hpo.schedulers import FullBudget, Racing
@@ -27,10 +27,10 @@ from sklearn_hpo.search._objectives import ObjectiveSearchCV
 
 # What learns from the losses, by the name of its surrogate.
 _SURROGATES = {
-    "gp": BayesianOptimizer,
-    "rbf": RBFOptimizer,
-    "forest": ForestOptimizer,
-    "tpe": TPEOptimizer,
+    "gp": GaussianProcess,
+    "rbf": RBF,
+    "forest": Forest,
+    "tpe": TPE,
 }
 # Least share of the tested rows that a race goes on by.
 _RACING_SHARE = 0.05
@@ -95,7 +95,7 @@ class BayesSearchCV(ObjectiveSearchCV):
     n_initial_points : int or "auto", default="auto"
         Number of candidates before the surrogate takes over, which have the choices of
         each parameter, and the dicts, equally often, and numbers evenly spread. The
-        first one is the estimator as it is (see `points_to_evaluate`). ``"auto"`` is 2
+        first one is the estimator as it is (see `initial_candidates`). ``"auto"`` is 2
         more than a third of the columns of the space, those of each dict counted, at
         most a quarter of `n_iter`, but at least 4.
     racing : bool, default=False
@@ -116,7 +116,7 @@ class BayesSearchCV(ObjectiveSearchCV):
         :class:`EvolutionarySearchCV`. The front is ``pareto_front_``; what `refit` says
         chooses the best of all candidates, and `n_iter_no_change` goes by the score
         that it names, or the first one. Times depend on the clock, so with them equal
-        seeds give equal results no more. Known scores in `points_to_evaluate`,
+        seeds give equal results no more. Known scores in `initial_candidates`,
         `racing`, and other surrogates and acquisitions are refused.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
@@ -148,7 +148,7 @@ class BayesSearchCV(ObjectiveSearchCV):
         other. "raise" ends the search with the error of the fit.
     return_train_score : bool, default=False
         Whether ``cv_results_`` holds scores on the training folds.
-    points_to_evaluate : list, "default" or None, default=None
+    initial_candidates : list, "default" or None, default=None
         Candidates to evaluate before all others, counted in `n_iter`. Parameters that
         a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
         its own values, as far as the space has them; of the rest, numbers are in the
@@ -188,16 +188,17 @@ class BayesSearchCV(ObjectiveSearchCV):
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs
         processes of this machine, as joblib's "loky"; one job has one, too.
-    fit_memory : int or None, default=None
+    fit_memory_limit : int or None, default=None
         Bytes by which the memory of a worker process may grow during a fit. As
         `fit_timeout`, on Linux.
-    share_transformers : bool, default=True
+    cache_transformers : bool, default=True
         Whether candidates whose transformers have equal parameters share them, fitted
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
         stay the same to the last bit: only transformers of scikit-learn are shared,
         and none that draws random numbers without a seed. ``fit_time`` in
         ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
-        callable or `objectives` holds a time or a function, nor with `fit_memory`.
+        callable or `objectives` holds a time or a function, nor with
+        `fit_memory_limit`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -231,7 +232,7 @@ class BayesSearchCV(ObjectiveSearchCV):
         Whether there are several scores.
     history_ : dict of list
         One entry a candidate, in the order of proposals, those included that an
-        interrupt left incomplete: ``trial``, ``params``, ``source`` ("given",
+        interrupt left incomplete: ``candidate``, ``params``, ``source`` ("initial",
         "estimator", "design" or what proposed it), ``score``, ``status``
         ("complete", "stopped" by racing, "failed" or "incomplete"), ``n_folds``
         evaluated, ``best_score`` so far, ``proposal_time`` in seconds, ``start`` and
@@ -240,7 +241,7 @@ class BayesSearchCV(ObjectiveSearchCV):
         each in the initial design. ``pandas.DataFrame`` takes it as it is.
     space_ : SearchSpace
         The space that was searched.
-    n_trials_ : int
+    n_candidates_evaluated_ : int
         Number of candidates evaluated; equal ones of a grid count once.
     classes_ : ndarray of shape (n_classes,)
         Class labels; if `estimator` is a classifier and `refit` is not False.
@@ -349,15 +350,15 @@ class BayesSearchCV(ObjectiveSearchCV):
         random_state=None,
         error_score=np.nan,
         return_train_score=False,
-        points_to_evaluate=None,
+        initial_candidates=None,
         warm_start_from=None,
         max_time=None,
         max_concurrent="auto",
         deterministic=True,
         checkpoint=None,
         fit_timeout=None,
-        fit_memory=None,
-        share_transformers=True,
+        fit_memory_limit=None,
+        cache_transformers=True,
         n_iter_no_change=None,
         tol=0.0,
     ):
@@ -380,15 +381,15 @@ class BayesSearchCV(ObjectiveSearchCV):
         self.racing = racing
         self.objectives = objectives
         self.random_state = random_state
-        self.points_to_evaluate = points_to_evaluate
+        self.initial_candidates = initial_candidates
         self.warm_start_from = warm_start_from
         self.max_time = max_time
         self.max_concurrent = max_concurrent
         self.deterministic = deterministic
         self.checkpoint = checkpoint
         self.fit_timeout = fit_timeout
-        self.fit_memory = fit_memory
-        self.share_transformers = share_transformers
+        self.fit_memory_limit = fit_memory_limit
+        self.cache_transformers = cache_transformers
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
@@ -407,16 +408,14 @@ class BayesSearchCV(ObjectiveSearchCV):
                     f"surrogate={self.surrogate!r}; set surrogate='gp', or "
                     "acquisition='auto'."
                 )
-            return BayesianOptimizer(
-                self.n_iter, self.n_initial_points, self.acquisition
-            )
+            return GaussianProcess(self.n_iter, self.n_initial_points, self.acquisition)
         if self.surrogate == "random":
-            return RandomOptimizer()
+            return Random()
         if self.surrogate == "sobol":
-            return SobolOptimizer()
+            return Sobol()
         names = ["gp", "rbf"] if self.surrogate == "auto" else [self.surrogate]
         members = [_SURROGATES[n](self.n_iter, self.n_initial_points) for n in names]
-        return members[0] if len(members) == 1 else TeamOptimizer(members)
+        return members[0] if len(members) == 1 else Portfolio(members)
 
     def _make_front_optimizer(self):
         if self.acquisition != "auto" or self.surrogate not in ("auto", "gp"):
@@ -426,13 +425,13 @@ class BayesSearchCV(ObjectiveSearchCV):
                 "be 'auto' or 'gp'."
             )
         k = self._n_objectives
-        gaussian = FrontOptimizer(self.n_iter, self.n_initial_points, k)
+        gaussian = HypervolumeGP(self.n_iter, self.n_initial_points, k)
         if self.surrogate == "gp":
             return gaussian
         breeding = EvolutionaryOptimizer(
             self.n_iter, DifferentialBreeder(), n_objectives=k
         )
-        return TeamOptimizer([gaussian, breeding])
+        return Portfolio([gaussian, breeding])
 
     def _make_resource(self, data):
         if not self.racing:

@@ -12,13 +12,13 @@ import numpy as np
 import scipy
 import sklearn
 
-from sklearn_hpo._description import describe, hash_of
-from sklearn_hpo._journal import Journal
-from sklearn_hpo._lines import CHECK, check_regular, from_json, read_lines
+from sklearn_hpo._checkpoint.journal import Journal
+from sklearn_hpo._checkpoint.lines import CHECK, check_regular, from_json, read_lines
+from sklearn_hpo._identity.description import describe, hash_of
 from sklearn_hpo.search._history import mean_score
 
 _COLUMNS = (
-    "trial",
+    "candidate",
     "params",
     "source",
     "budget",
@@ -33,8 +33,8 @@ _COLUMNS = (
 # Parameters of a search that may change when it goes on, or that its header describes.
 _NOT_OWN = {
     *("n_iter", "n_iter_no_change", "tol", "max_time", "checkpoint", "model_dir"),
-    *("n_jobs", "pre_dispatch", "verbose", "fit_timeout", "fit_memory"),
-    *("share_transformers", "warm_start_from", "refit"),
+    *("n_jobs", "pre_dispatch", "verbose", "fit_timeout", "fit_memory_limit"),
+    *("cache_transformers", "warm_start_from", "refit"),
     *("estimator", "param_distributions", "scoring", "objectives", "cv"),
     *("random_state", "error_score", "return_train_score"),
 }
@@ -144,8 +144,9 @@ def read_checkpoint(path):
     Returns
     -------
     dict of list
-        One entry for each candidate and share of the budget: ``trial``, ``params`` (of
-        objects that are no numbers, strings, booleans or None, the text), ``source``,
+        One entry for each candidate and share of the budget: ``candidate``, ``params``
+        (of objects that
+        are no numbers, strings, booleans or None, the text), ``source``,
         ``budget`` in (0, 1], ``score``, the mean over the ``n_folds`` folds so far,
         ``start`` and ``end`` in seconds since the epoch, and ``best_score``, the
         highest score with as many folds and as much of the budget as any has.
@@ -213,7 +214,7 @@ def _summary(lines, metric):
     lines = [by_fold[fold] for fold in sorted(by_fold)]
     results = [from_json(line["result"]) for line in lines]
     return {
-        "trial": lines[0]["trial"],
+        "candidate": lines[0]["trial"],
         "params": {name: from_json(v) for name, v in lines[0]["params"].items()},
         "source": lines[0]["source"],
         "budget": max(line["budget"] for line in lines),

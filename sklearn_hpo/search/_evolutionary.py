@@ -7,11 +7,11 @@ import numpy as np
 
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers import (
-    CMAESOptimizer,
+    CMAES,
+    LSHADE,
     DifferentialBreeder,
     EvolutionaryOptimizer,
     GeneticBreeder,
-    LShadeOptimizer,
     RegularizedBreeder,
 )
 from sklearn_hpo.schedulers import FullBudget
@@ -88,7 +88,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
           for noisy scores and many choices.
     population_size : int or "auto", default="auto"
         Number of members, at least 4. They begin with the estimator as it is (see
-        `points_to_evaluate`) and with candidates that have the choices of each
+        `initial_candidates`) and with candidates that have the choices of each
         parameter, and the dicts, equally often, and numbers evenly spread. ``"auto"``
         is the square root of `n_iter`, but 8 at least and 24 at most. After 3 times as
         many candidates without a better score, the worse half makes room for new draws;
@@ -120,7 +120,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         ``pareto_front_``; what `refit` says chooses the best of all candidates, and
         `n_iter_no_change` goes by the score that it names, or the first one. Times
         depend on the clock, so with them equal seeds give equal results no more. Known
-        scores in `points_to_evaluate` are refused.
+        scores in `initial_candidates` are refused.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names guides the search; if it names none, the first.
@@ -151,7 +151,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         other. "raise" ends the search with the error of the fit.
     return_train_score : bool, default=False
         Whether ``cv_results_`` holds scores on the training folds.
-    points_to_evaluate : list, "default" or None, default=None
+    initial_candidates : list, "default" or None, default=None
         Candidates to evaluate before all others, counted in `n_iter`: the founders of
         the population. Parameters that
         a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
@@ -189,16 +189,17 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs
         processes of this machine, as joblib's "loky"; one job has one, too.
-    fit_memory : int or None, default=None
+    fit_memory_limit : int or None, default=None
         Bytes by which the memory of a worker process may grow during a fit. As
         `fit_timeout`, on Linux.
-    share_transformers : bool, default=True
+    cache_transformers : bool, default=True
         Whether candidates whose transformers have equal parameters share them, fitted
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
         stay the same to the last bit: only transformers of scikit-learn are shared,
         and none that draws random numbers without a seed. ``fit_time`` in
         ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
-        callable or `objectives` holds a time or a function, nor with `fit_memory`.
+        callable or `objectives` holds a time or a function, nor with
+        `fit_memory_limit`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -232,7 +233,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         Whether there are several scores.
     history_ : dict of list
         One entry a candidate, in the order of proposals, those included that an
-        interrupt left incomplete: ``trial``, ``params``, ``source`` ("given",
+        interrupt left incomplete: ``candidate``, ``params``, ``source`` ("initial",
         "estimator", "design" or the algorithm), ``score``, ``status`` ("complete",
         "failed" or "incomplete"),
         ``n_folds`` evaluated, ``best_score`` so far, ``proposal_time`` in seconds,
@@ -244,7 +245,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         each in the first population. ``pandas.DataFrame`` takes it as it is.
     space_ : SearchSpace
         The space that was searched.
-    n_trials_ : int
+    n_candidates_evaluated_ : int
         Number of candidates evaluated; equal ones of a grid count once.
     classes_ : ndarray of shape (n_classes,)
         Class labels; if `estimator` is a classifier and `refit` is not False.
@@ -374,15 +375,15 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         random_state=None,
         error_score=np.nan,
         return_train_score=False,
-        points_to_evaluate=None,
+        initial_candidates=None,
         warm_start_from=None,
         max_time=None,
         max_concurrent="auto",
         deterministic=True,
         checkpoint=None,
         fit_timeout=None,
-        fit_memory=None,
-        share_transformers=True,
+        fit_memory_limit=None,
+        cache_transformers=True,
         n_iter_no_change=None,
         tol=0.0,
     ):
@@ -406,15 +407,15 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         self.mutation = mutation
         self.objectives = objectives
         self.random_state = random_state
-        self.points_to_evaluate = points_to_evaluate
+        self.initial_candidates = initial_candidates
         self.warm_start_from = warm_start_from
         self.max_time = max_time
         self.max_concurrent = max_concurrent
         self.deterministic = deterministic
         self.checkpoint = checkpoint
         self.fit_timeout = fit_timeout
-        self.fit_memory = fit_memory
-        self.share_transformers = share_transformers
+        self.fit_memory_limit = fit_memory_limit
+        self.cache_transformers = cache_transformers
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
@@ -433,11 +434,11 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
                 "'auto'."
             )
         if self.algorithm == "cmaes":
-            return CMAESOptimizer(self.n_iter, self.population_size)
+            return CMAES(self.n_iter, self.population_size)
         if self.algorithm == "auto" and self._suits_adaptation(n_trials):
-            return CMAESOptimizer(self.n_iter, self.population_size)
+            return CMAES(self.n_iter, self.population_size)
         if self.algorithm == "lshade":
-            return LShadeOptimizer(self.n_iter, self.population_size, self.surrogate)
+            return LSHADE(self.n_iter, self.population_size, self.surrogate)
         niches = self._algorithm() == "nsga3"
         return EvolutionaryOptimizer(
             self.n_iter,

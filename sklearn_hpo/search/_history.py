@@ -69,12 +69,12 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
     plan = study.scheduler.plan
     columns = {}
     best = math.nan
-    for e in sorted(study.evaluations, key=lambda e: (e.stage, e.trial.number)):
+    for e in sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number)):
         if e.status == "complete":
             best = max(e.score, best) if best == best else e.score
         reports = e.reports.values()
         row = {
-            "trial": e.trial.number,
+            "candidate": e.trial.number,
             "params": e.trial.params,
             "source": e.trial.source,
             "score": e.score,
@@ -86,9 +86,9 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
             "end": max((r.end for r in reports), default=math.nan),
         }
         if with_rungs:
-            row["bracket"] = plan[e.stage].bracket
-            row["rung"] = plan[e.stage].rung
-            row["n_resources"] = resource.amount(e.budget)
+            row["bracket"] = plan[e.rung].bracket
+            row["rung"] = plan[e.rung].level
+            row["n_resources"] = resource.n_resources(e.budget)
         if with_train_score:
             train = [guiding_score(r.result["train_scores"], metric) for r in reports]
             row["train_score"] = float(np.mean(train)) if train else math.nan
@@ -117,8 +117,8 @@ def costs(study, resource, check_cost):
     """
     planned, seconds, counted = {}, {}, set()
     for e in study.evaluations:
-        before = e.earlier[-1] if e.earlier else 0.0
-        planned[e] = resource.price(e.budget, before)
+        before = e.earlier_budgets[-1] if e.earlier_budgets else 0.0
+        planned[e] = resource.cost(e.budget, before)
         # a rung of more folds repeats the reports of the one before
         added = [r for r in e.reports.values() if id(r) not in counted]
         counted.update(map(id, added))
@@ -128,7 +128,7 @@ def costs(study, resource, check_cost):
         first = study.evaluations[0]
         planned[first] += check_cost
         seconds[first] += study.check_seconds
-    rows = sorted(study.evaluations, key=lambda e: (e.stage, e.trial.number))
+    rows = sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number))
     return {
         "planned_cost": [planned[e] for e in rows],
         "paid_cost": [seconds[e] / unit if unit > 0 else math.nan for e in rows],
@@ -144,11 +144,11 @@ def _seconds_of_full(study, resource, planned, seconds):
     # who got so far may take longer than the others: as much as on its first rung
     begun, firsts = {}, {}
     for e in study.evaluations:
-        if not e.earlier and e.status != "failed":
-            begun.setdefault(e.stage, []).append(seconds[e])
+        if not e.earlier_budgets and e.status != "failed":
+            begun.setdefault(e.rung, []).append(seconds[e])
             firsts[e.trial.number] = e
     own = [firsts[e.trial.number] for e in complete]
-    usual = sum(float(np.mean(begun[e.stage])) for e in own)
+    usual = sum(float(np.mean(begun[e.rung])) for e in own)
     return full * usual / max(sum(seconds[e] for e in own), 1e-9)
 
 

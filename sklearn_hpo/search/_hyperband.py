@@ -10,30 +10,30 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_hpo._folders import make_folder, remove_folder
-from sklearn_hpo._models import Models
-from sklearn_hpo._resources import choose_resource
+from sklearn_hpo._evaluation.resources import choose_resource
+from sklearn_hpo._execution.folders import make_folder, remove_folder
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
+from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo.optimizers import (
-    BayesianOptimizer,
-    RandomOptimizer,
-    RungOptimizer,
-    SobolOptimizer,
-    TPEOptimizer,
+    TPE,
+    GaussianProcess,
+    MultiFidelity,
+    Random,
+    Sobol,
 )
 from sklearn_hpo.schedulers import (
     ASHA,
     Halving,
     halving_plan,
     hyperband_plan,
-    ladder,
+    rung_budgets,
     without_useless_rungs,
 )
 from sklearn_hpo.search._base import SearchCV, python_numbers
 from sklearn_hpo.search._history import costs
 
 # What learns from the losses, by its name.
-_SURROGATES = {"tpe": TPEOptimizer, "gp": BayesianOptimizer}
+_SURROGATES = {"tpe": TPE, "gp": GaussianProcess}
 # Candidates that get all of the resource, at least.
 _N_FINALISTS = 3
 
@@ -148,7 +148,7 @@ class HyperbandSearchCV(SearchCV):
         further. "raise" ends the search with the error of the fit.
     return_train_score : bool, default=False
         Whether ``cv_results_`` and ``history_`` hold scores on the training folds.
-    points_to_evaluate : list, "default" or None, default=None
+    initial_candidates : list, "default" or None, default=None
         Candidates that start before all others, counted among the candidates.
         Parameters that a dict leaves out are drawn at random. ``"default"`` is the
         estimator as it is: its own values, as far as the space has them.
@@ -178,16 +178,16 @@ class HyperbandSearchCV(SearchCV):
         Seconds that a candidate may take on one fold. The worker process of a fit that
         takes longer is ended and replaced, and the candidate has failed. Needs
         processes of this machine, as joblib's "loky"; one job has one, too.
-    fit_memory : int or None, default=None
+    fit_memory_limit : int or None, default=None
         Bytes by which the memory of a worker process may grow during a fit. As
         `fit_timeout`, on Linux.
-    share_transformers : bool, default=True
+    cache_transformers : bool, default=True
         Whether candidates whose transformers have equal parameters share them, fitted
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
         stay the same to the last bit: only transformers of scikit-learn are shared,
         and none that draws random numbers without a seed. ``fit_time`` in
         ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
-        callable, nor with `fit_memory`.
+        callable, nor with `fit_memory_limit`.
     model_dir : str, Path or None, default=None
         Folder in which fitted models wait until their candidate goes on. None keeps
         them in memory, or, with worker processes, in a temporary folder. A model is
@@ -240,7 +240,7 @@ class HyperbandSearchCV(SearchCV):
     n_remaining_candidates_ : int
         Number of candidates that would go on after the last rung.
     history_ : dict of list
-        One entry for each candidate and rung: ``trial``, ``params``, ``source``,
+        One entry for each candidate and rung: ``candidate``, ``params``, ``source``,
         ``score``, ``status`` ("complete", "promoted", "stopped", "failed" or
         "incomplete"), ``n_folds``, ``best_score``, ``proposal_time``, ``start`` and
         ``end`` in seconds, ``bracket``, ``rung``, ``n_resources``, ``train_score`` if
@@ -248,10 +248,10 @@ class HyperbandSearchCV(SearchCV):
         evaluations with all of the resource, as in ``plan``. The paid one is measured
         by the clock, in fits in one go, whose time is estimated from candidates that
         got all of it; NaN if none did. ``pandas.DataFrame`` takes it as it is; its
-        groups by ``trial`` are learning curves.
+        groups by ``candidate`` are learning curves.
     space_ : SearchSpace
         The space that was searched.
-    n_trials_ : int
+    n_candidates_evaluated_ : int
         Number of candidates.
     classes_ : ndarray of shape (n_classes,)
         Class labels; if `estimator` is a classifier and `refit` is not False.
@@ -351,15 +351,15 @@ class HyperbandSearchCV(SearchCV):
         random_state=None,
         error_score=np.nan,
         return_train_score=False,
-        points_to_evaluate=None,
+        initial_candidates=None,
         warm_start_from=None,
         max_time=None,
         max_concurrent="auto",
         deterministic=True,
         checkpoint=None,
         fit_timeout=None,
-        fit_memory=None,
-        share_transformers=True,
+        fit_memory_limit=None,
+        cache_transformers=True,
         model_dir=None,
     ):
         super().__init__(
@@ -383,15 +383,15 @@ class HyperbandSearchCV(SearchCV):
         self.optimizer = optimizer
         self.n_brackets = n_brackets
         self.random_state = random_state
-        self.points_to_evaluate = points_to_evaluate
+        self.initial_candidates = initial_candidates
         self.warm_start_from = warm_start_from
         self.max_time = max_time
         self.max_concurrent = max_concurrent
         self.deterministic = deterministic
         self.checkpoint = checkpoint
         self.fit_timeout = fit_timeout
-        self.fit_memory = fit_memory
-        self.share_transformers = share_transformers
+        self.fit_memory_limit = fit_memory_limit
+        self.cache_transformers = cache_transformers
         self.model_dir = model_dir
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -432,34 +432,34 @@ class HyperbandSearchCV(SearchCV):
             problem, _, scheduler = self._prepare(X, y, params)
         return self._describe(scheduler.plan, problem.resource, len(problem.splits))
 
-    def _describe(self, stages, resource, n_splits):
+    def _describe(self, rungs, resource, n_splits):
         columns = ["bracket", "rung", "resource", "n_candidates", "n_resources", "cost"]
         plan = {name: [] for name in columns}
         below = 0.0
-        for stage in stages:
-            price = resource.price(stage.budget, below if stage.rung else 0.0)
-            below = stage.budget
+        for rung in rungs:
+            cost = resource.cost(rung.budget, below if rung.level else 0.0)
+            below = rung.budget
             entry = (
-                stage.bracket,
-                stage.rung,
+                rung.bracket,
+                rung.level,
                 resource.name,
-                stage.n_trials,
-                resource.amount(stage.budget),
-                stage.n_trials * price,
+                rung.n_trials,
+                resource.n_resources(rung.budget),
+                rung.n_trials * cost,
             )
             for name, value in zip(columns, entry, strict=True):
                 plan[name].append(value)
-        plan["cost"][0] += self._check_cost(stages, resource, n_splits)
+        plan["cost"][0] += self._check_cost(rungs, resource, n_splits)
         return plan
 
-    def _check_cost(self, stages, resource, n_splits):
+    def _check_cost(self, rungs, resource, n_splits):
         """Return the cost of the trial of whether models may go on."""
-        budgets = sorted({stage.budget for stage in stages})
+        budgets = sorted({rung.budget for rung in rungs})
         if not resource.continues or len(budgets) == 1:
             return 0.0
         # on one fold: in steps and in one go
         low, high = budgets[:2]
-        tried = resource.price(low, 0.0) + resource.price(high, low) + high
+        tried = resource.cost(low, 0.0) + resource.cost(high, low) + high
         return tried / n_splits
 
     def _make_resource(self, data):
@@ -491,7 +491,7 @@ class HyperbandSearchCV(SearchCV):
 
     def _make_scheduler(self, resource, n_points):
         self._check_strategy()
-        budgets = ladder(
+        budgets = rung_budgets(
             resource.minimum,
             resource.maximum,
             self.factor,
@@ -499,8 +499,8 @@ class HyperbandSearchCV(SearchCV):
         )
         if resource.whole:
             # rungs that round to the same amount are one
-            amounts = {resource.amount(budget): budget for budget in budgets}
-            budgets = tuple(amount / resource.maximum for amount in amounts)
+            amounts = {resource.n_resources(budget): budget for budget in budgets}
+            budgets = tuple(n_resources / resource.maximum for n_resources in amounts)
         if len(budgets) == 1:
             why = getattr(resource, "why_alone", "") or (
                 f"min_resources={resource.minimum:g} is too near to max_resources="
@@ -515,7 +515,7 @@ class HyperbandSearchCV(SearchCV):
         if self.strategy == "hyperband":
             n_brackets = len(budgets) if self.n_brackets == "auto" else self.n_brackets
             plan = hyperband_plan(budgets, self.factor, n_brackets)
-            plan = without_useless_rungs(plan, resource.price)
+            plan = without_useless_rungs(plan, resource.cost)
             return Halving(plan, overlap=not self._learns)
         n = self.n_candidates
         if n == "auto":
@@ -530,7 +530,7 @@ class HyperbandSearchCV(SearchCV):
                 learns = self._learns and n < n_points
                 n_brackets = max(_N_FINALISTS, n // least) if learns else 1
             plan = halving_plan(n, budgets, self.factor, n_brackets)
-            plan = without_useless_rungs(plan, resource.price)
+            plan = without_useless_rungs(plan, resource.cost)
             return Halving(plan, overlap=not self._learns)
         n_rungs = max(1, math.floor(math.log(n / _N_FINALISTS, self.factor) + 1 + 1e-9))
         return ASHA(n, budgets[-n_rungs:], self.factor)
@@ -542,10 +542,10 @@ class HyperbandSearchCV(SearchCV):
 
     def _make_optimizer(self, n_trials):
         if self.optimizer == "random":
-            return RandomOptimizer()
+            return Random()
         if self.optimizer == "sobol":
-            return SobolOptimizer()
-        return RungOptimizer(partial(_SURROGATES[self.optimizer], n_trials, 1))
+            return Sobol()
+        return MultiFidelity(partial(_SURROGATES[self.optimizer], n_trials, 1))
 
     def _rules(self, problem, scheduler, n_workers, began):
         rules = super()._rules(problem, scheduler, n_workers, began)
@@ -557,11 +557,11 @@ class HyperbandSearchCV(SearchCV):
         if not resource.continues:
             yield None
         elif self.model_dir is None:
-            yield Models(executor.folder)
+            yield PausedModels(executor.folder)
         else:
             folder = make_folder("models_", self.model_dir)
             try:
-                yield Models(folder)
+                yield PausedModels(folder)
             finally:
                 remove_folder(folder)
 
@@ -569,8 +569,8 @@ class HyperbandSearchCV(SearchCV):
         plan = self._describe(scheduler.plan, problem.resource, len(problem.splits))
         columns = ("bracket", "n_candidates", "n_resources")
         rungs = "; ".join(
-            f"bracket {bracket}: {n} with {amount}"
-            for bracket, n, amount in zip(*(plan[c] for c in columns), strict=True)
+            f"bracket {bracket}: {n} with {n_resources}"
+            for bracket, n, n_resources in zip(*(plan[c] for c in columns), strict=True)
         )
         return (
             f"Sharing out {problem.resource.name} over {len(problem.splits)} folds "
@@ -578,26 +578,28 @@ class HyperbandSearchCV(SearchCV):
         )
 
     def _listed_params(self, evaluation, resource):
-        amount = resource.amount(evaluation.budget)
-        return {**evaluation.trial.params, **resource.params(amount)}
+        n_resources = resource.n_resources(evaluation.budget)
+        return {**evaluation.trial.params, **resource.params(n_resources)}
 
     def _more_results(self, study, evaluations, resource):
-        stages = study.scheduler.plan
-        budgets = sorted({stage.budget for stage in stages})
-        self.max_resources_ = resource.amount(1.0)
-        self.min_resources_ = resource.amount(budgets[0])
+        rungs = study.scheduler.plan
+        budgets = sorted({rung.budget for rung in rungs})
+        self.max_resources_ = resource.n_resources(1.0)
+        self.min_resources_ = resource.n_resources(budgets[0])
         self.resource_ = resource.name
-        self._amount_names = set(resource.params(resource.maximum))
-        self.plan_ = self._describe(stages, resource, self.n_splits_)
-        iters = [budgets.index(stages[e.stage].budget) for e in evaluations]
+        self._resource_names = set(resource.params(resource.maximum))
+        self.plan_ = self._describe(rungs, resource, self.n_splits_)
+        iters = [budgets.index(rungs[e.rung].budget) for e in evaluations]
         self.n_iterations_ = 1 + max(iters)
         self.n_possible_iterations_ = len(budgets)
-        n_first = sum(stage.n_trials for stage in stages if stage.rung == 0)
+        n_first = sum(rung.n_trials for rung in rungs if rung.level == 0)
         self.n_required_iterations_ = 1 + math.floor(math.log(n_first, self.factor))
         self.n_candidates_ = [iters.count(i) for i in range(self.n_iterations_)]
-        self.n_resources_ = [resource.amount(b) for b in budgets[: self.n_iterations_]]
+        self.n_resources_ = [
+            resource.n_resources(b) for b in budgets[: self.n_iterations_]
+        ]
         self.n_remaining_candidates_ = math.ceil(self.n_candidates_[-1] / self.factor)
-        amounts = [resource.amount(e.budget) for e in evaluations]
+        amounts = [resource.n_resources(e.budget) for e in evaluations]
         return {"iter": iters, "n_resources": amounts}
 
     def _more_history(self, study, resource):
@@ -616,21 +618,21 @@ class HyperbandSearchCV(SearchCV):
             )
         scored = [e.budget for e in evaluations if math.isfinite(e.score)]
         if scored and not any(e.status == "complete" for e in evaluations):
-            amount = resource.amount(max(scored))
+            n_resources = resource.n_resources(max(scored))
             shortfalls.append(
                 f"No candidate has a score with all of {resource.name!r}, "
-                f"{resource.amount(1.0):g}: the best one has had {amount:g}."
+                f"{resource.n_resources(1.0):g}: the best one has had {n_resources:g}."
             )
         return shortfalls
 
     def _of_space(self, params):
-        named = self._amount_names.difference(self.space_.names)
+        named = self._resource_names.difference(self.space_.names)
         return {name: value for name, value in params.items() if name not in named}
 
     def _best_params(self, best, resource):
         """Return the best candidate, with the iterations that it made use of."""
-        reached = [report.reached for report in best.reports.values()]
-        amount = resource.amount(best.budget)
-        if all(n is not None and n < amount for n in reached):
-            amount = math.ceil(np.mean(reached))
-        return {**best.trial.params, **resource.params(amount)}
+        n_iter_used = [report.n_iter_used for report in best.reports.values()]
+        n_resources = resource.n_resources(best.budget)
+        if all(n is not None and n < n_resources for n in n_iter_used):
+            n_resources = math.ceil(np.mean(n_iter_used))
+        return {**best.trial.params, **resource.params(n_resources)}

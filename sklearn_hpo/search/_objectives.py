@@ -29,9 +29,11 @@ class ObjectiveSearchCV(SearchCV):
     def _n_objectives(self):
         return len(self.objectives or [None])
 
-    def _shares(self):
+    def _caches_transformers(self):
         # a shared transformer is equal, but need not be stored in as many bytes
-        return super()._shares() and not any(map(callable, self.objectives or ()))
+        return super()._caches_transformers() and not any(
+            map(callable, self.objectives or ())
+        )
 
     def _get_scorers(self):
         if self.objectives is None:
@@ -63,10 +65,10 @@ class ObjectiveSearchCV(SearchCV):
     def _prepare(self, X, y, params):
         prepared = super()._prepare(X, y, params)
         if self.objectives is not None and any(
-            isinstance(point, tuple) for point in self.points_to_evaluate or ()
+            isinstance(point, tuple) for point in self.initial_candidates or ()
         ):
             raise ValueError(
-                "points_to_evaluate holds a known score, but there are several "
+                "initial_candidates holds a known score, but there are several "
                 f"objectives, {self.objectives!r}: leave the scores out."
             )
         return prepared

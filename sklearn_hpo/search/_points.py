@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
-from sklearn_hpo._cloning import copy_unfitted
+from sklearn_hpo._evaluation.cloning import copy_unfitted
 
 # Draws from a dict of the space, of which one must suit the estimator.
 _N_PROBES = 16
@@ -53,7 +53,7 @@ def _refusal(estimator, params):
 
 
 def complete_points(points, space, estimator, seed):
-    """Return whole candidates from what the user gave as `points_to_evaluate`.
+    """Return whole candidates from what the user gave as `initial_candidates`.
 
     Parameters
     ----------
@@ -88,13 +88,13 @@ def complete_points(points, space, estimator, seed):
     for i, point in enumerate(points):
         if not isinstance(point, dict):
             raise TypeError(
-                f"points_to_evaluate[{i}] is {point!r}; a point is a dict from "
+                f"initial_candidates[{i}] is {point!r}; a point is a dict from "
                 "parameter names to values, such as {'C': 1.0}."
             )
         try:
             candidates.append(_complete(point, space, _drawn(space, seed, i)))
         except ValueError as error:
-            raise ValueError(f"points_to_evaluate[{i}]: {error}") from error
+            raise ValueError(f"initial_candidates[{i}]: {error}") from error
     return candidates
 
 

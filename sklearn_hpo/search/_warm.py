@@ -22,17 +22,17 @@ class Start:
     first : list of dict
         Candidates to evaluate before all others.
     source : str
-        Where they come from: "given", or "estimator" for its own values.
-    known : tuple of (rows, losses)
+        Where they come from: "initial", or "estimator" for its own values.
+    given_scores : tuple of (rows, losses)
         Results on the same folds and data, as good as evaluated.
-    earlier : tuple of (rows, losses)
+    source_task : tuple of (rows, losses)
         Results of another study, which may mislead.
     """
 
     first: list[dict[str, Any]]
     source: str
-    known: tuple[Any, Any]
-    earlier: tuple[Any, Any]
+    given_scores: tuple[Any, Any]
+    source_task: tuple[Any, Any]
 
 
 def make_start(search, space, metric, n_trials, seed):
@@ -41,7 +41,7 @@ def make_start(search, space, metric, n_trials, seed):
     Parameters
     ----------
     search : SearchCV
-        With `points_to_evaluate`, `warm_start_from`, `param_distributions` and
+        With `initial_candidates`, `warm_start_from`, `param_distributions` and
         `estimator`.
     space : SearchSpace
         Its space.
@@ -62,29 +62,29 @@ def make_start(search, space, metric, n_trials, seed):
     TypeError, ValueError
         If a point is malformed or outside the space.
     """
-    points, known = split_known(search.points_to_evaluate)
+    points, given_scores = split_known(search.initial_candidates)
     first = complete_points(points, space, search.estimator, seed)
-    rows, losses = inside(known, space, strict=True)
+    rows, losses = inside(given_scores, space, strict=True)
     # what is to be evaluated is not known, if it has been named twice
     asked = {space.key(params) for params in first}
     kept = [space.key(space.decode(row)) not in asked for row in rows]
-    known = rows[kept], losses[kept]
-    earlier = inside([], space)
+    given_scores = rows[kept], losses[kept]
+    source_task = inside([], space)
     if search.warm_start_from is not None:
         results = earlier_results(
             search.warm_start_from, _guides(search.scoring, metric), space
         )
-        earlier = inside(results, space)
+        source_task = inside(results, space)
         n_best = min(max(1, n_trials // _EARLIER_SHARE), _MAX_EARLIER)
-        first += map(space.decode, earlier[0][:n_best])
+        first += map(space.decode, source_task[0][:n_best])
     by_key = {space.key(params): params for params in reversed(first)}
     first = list(reversed(by_key.values()))
     grid = whole_grid(search.param_distributions, space, n_trials)
     first += [params for params in grid if space.key(params) not in by_key]
-    source = "given"
-    if not first and search.points_to_evaluate is None and search._begins_with_own:
+    source = "initial"
+    if not first and search.initial_candidates is None and search._begins_with_own:
         first, source = own_candidate(space, search.estimator, seed), "estimator"
-    return Start(first, source, known, earlier)
+    return Start(first, source, given_scores, source_task)
 
 
 def _guides(scoring, metric):
@@ -103,14 +103,14 @@ def split_known(points):
     Parameters
     ----------
     points : None, "default" or list
-        `points_to_evaluate`: dicts, and pairs of a dict and its score.
+        `initial_candidates`: dicts, and pairs of a dict and its score.
 
     Returns
     -------
     points : None, "default" or list of dict
         What is to be evaluated. The best of the known points is among it, first: a
         search can only return what it has evaluated on its own folds.
-    known : list of (dict, float)
+    given_scores : list of (dict, float)
         The other known points.
 
     Raises
@@ -120,18 +120,20 @@ def split_known(points):
     """
     if not isinstance(points, list):
         return points, []
-    known = [point for point in points if isinstance(point, tuple)]
-    for point in known:
+    given_scores = [point for point in points if isinstance(point, tuple)]
+    for point in given_scores:
         if len(point) != 2 or not np.isfinite(_as_float(point[1])):
             raise ValueError(
-                f"points_to_evaluate holds {point!r}; a known point is a pair of a "
+                f"initial_candidates holds {point!r}; a known point is a pair of a "
                 "dict of parameters and its score, a finite number."
             )
-    if not known:
+    if not given_scores:
         return points, []
-    best = max(range(len(known)), key=lambda i: known[i][1])
+    best = max(range(len(given_scores)), key=lambda i: given_scores[i][1])
     fresh = [point for point in points if not isinstance(point, tuple)]
-    return [known[best][0], *fresh], known[:best] + known[best + 1 :]
+    return [given_scores[best][0], *fresh], given_scores[:best] + given_scores[
+        best + 1 :
+    ]
 
 
 def _as_float(value):
@@ -190,15 +192,16 @@ def earlier_results(source, metrics, space):
 def _last_rungs(params, scores, amounts, space):
     """Return each candidate without the resource, its last score and its amount."""
     last = {}
-    for found, score, amount in zip(params, scores, amounts, strict=True):
+    for found, score, n_resources in zip(params, scores, amounts, strict=True):
         own = {
             name: value
             for name, value in found.items()
-            if name in space.names or not (isinstance(value, Real) and value == amount)
+            if name in space.names
+            or not (isinstance(value, Real) and value == n_resources)
         }
         key = space.key(own)
-        if key not in last or amount >= last[key][2]:
-            last[key] = own, score, amount
+        if key not in last or n_resources >= last[key][2]:
+            last[key] = own, score, n_resources
     return list(last.values())
 
 

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_hpo._copies import uncopied
-from sklearn_hpo._limits import CAN_MEASURE_MEMORY
+from sklearn_hpo._evaluation.copies import uncopied
+from sklearn_hpo._evaluation.fit_warnings import sink
+from sklearn_hpo._execution.limits import CAN_MEASURE_MEMORY
 from sklearn_hpo._sklearn_compat import num_samples
-from sklearn_hpo._warnings import sink
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def own_filters(resource):
         yield
 
 
-def folder_of_notes(limits, executor):
+def limit_folder_of(limits, executor):
     """Return where workers say why they ended themselves, if there are limits.
 
     Parameters
@@ -55,11 +55,11 @@ def folder_of_notes(limits, executor):
     if not limits:
         return None
     if limits.memory is not None and not CAN_MEASURE_MEMORY:
-        raise ValueError("fit_memory can be measured on Linux only.")
+        raise ValueError("fit_memory_limit can be measured on Linux only.")
     folder = executor.notes_folder()
     if folder is None:
         raise ValueError(
-            "fit_timeout and fit_memory need worker processes of this machine, "
+            "fit_timeout and fit_memory_limit need worker processes of this machine, "
             "which can be ended: use joblib's backend 'loky', with any n_jobs, and not "
             "inside a worker of 'multiprocessing', which can't start any."
         )
@@ -85,14 +85,14 @@ def warn_of_shared(problem):
         )
 
 
-def parts_of_jobs(search, heard):
+def parts_of_jobs(search, has_listeners):
     """Return what jobs hold beside the problem, by the names that the user knows.
 
     Parameters
     ----------
     search : SearchCV
         Whose `param_distributions` may list any objects.
-    heard : bool
+    has_listeners : bool
         Whether callbacks listen, which are told who calls: the search.
 
     Returns
@@ -108,7 +108,7 @@ def parts_of_jobs(search, heard):
         for name, values in branch.items()
         if not hasattr(values, "rvs")
     }
-    if heard:
+    if has_listeners:
         parts |= search.get_params(deep=False)
         for callback in getattr(search, "_skl_callbacks", []):
             parts[f"callback {type(callback).__name__}"] = callback

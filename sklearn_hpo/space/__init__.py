@@ -8,7 +8,7 @@ between rows are probabilities.
 from sklearn_hpo.space._column import Column, Group
 from sklearn_hpo.space._lograndint import lograndint
 from sklearn_hpo.space._space import SearchSpace
-from sklearn_hpo.space._structures import permutation, sequence, subset
+from sklearn_hpo.space._structured import permutation, sequence, subset
 
 __all__ = [
     "Column",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sklearn_hpo.space._warps import Array, Warp
+from sklearn_hpo.space._domains import Array, Warp
 
 
 @dataclass(frozen=True, eq=False)

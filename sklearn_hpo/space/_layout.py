@@ -6,8 +6,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_hpo.space._blocks import Block
-from sklearn_hpo.space._warps import Array, Levels, Part, Warp
+from sklearn_hpo.space._domains import Array, Levels, Part, Warp
+from sklearn_hpo.space._structured_domains import Block
 
 Key: TypeAlias = tuple[str, int]
 

@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_hpo.space._blocks import Block
-from sklearn_hpo.space._build import branch_weights, make_warp
+from sklearn_hpo.space._checks import check_dicts, check_names
 from sklearn_hpo.space._column import Group, make_column
-from sklearn_hpo.space._given import check_dicts, check_names
+from sklearn_hpo.space._domains import Array, Levels, Warp
 from sklearn_hpo.space._keys import unbox, value_key
 from sklearn_hpo.space._layout import Key, Snapper, lay_out
-from sklearn_hpo.space._warps import Array, Levels, Warp
+from sklearn_hpo.space._parse import branch_weights, make_warp
+from sklearn_hpo.space._structured_domains import Block
 
 Params: TypeAlias = dict[str, Any]
 Plan: TypeAlias = list[tuple[str, int | slice, Warp]]

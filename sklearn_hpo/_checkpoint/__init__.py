@@ -1,0 +1,1 @@
+"""The file that a search can go on from."""

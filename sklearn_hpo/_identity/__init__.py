@@ -1,0 +1,1 @@
+"""What makes two values, fits and searches equal."""

@@ -1,0 +1,1 @@
+"""The study: the loop where optimizer, scheduler, executor and evaluation meet."""

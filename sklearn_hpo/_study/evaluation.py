@@ -1,0 +1,127 @@
+"""What a study knows of its trials, and the rules that it runs by."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Literal
+
+from sklearn_hpo._trial import FoldResult, Trial
+
+Status = Literal["complete", "promoted", "stopped", "failed", "incomplete"]
+
+
+@dataclass(eq=False, slots=True)
+class Evaluation:
+    """What one stage of the plan gives a trial.
+
+    Attributes
+    ----------
+    trial : Trial
+        The candidate.
+    rung : int
+        Its place in the plan.
+    budget : float
+        The share of the full budget that the trial has been given so far.
+    cost : float
+        The part of it that this evaluation had to pay for.
+    earlier_budgets : tuple of float
+        The budgets of the evaluations that the trial had before.
+    reports : dict of int to FoldResult
+        By fold.
+    n_folds : int
+        How many folds it has been given so far.
+    score : float
+        Mean score over the folds that are in, to be maximised; NaN before, or if it
+        failed.
+    estimate : float
+        The score that teaches the optimizer, with all folds or the best guess of it.
+    variance : float
+        Of that guess.
+    status : {"complete", "promoted", "stopped", "failed", "incomplete"}
+        Whether it ended with the full budget, was or was not followed by another one of
+        the same trial, failed, or never ended.
+    """
+
+    trial: Trial
+    rung: int
+    budget: float = 0.0
+    cost: float = 0.0
+    earlier_budgets: tuple[float, ...] = ()
+    reports: dict[int, FoldResult] = field(default_factory=dict)
+    n_folds: int = 0
+    score: float = math.nan
+    estimate: float = math.nan
+    variance: float = 0.0
+    status: Status = "incomplete"
+
+    @property
+    def settled(self) -> bool:
+        """Whether all its folds are in, and it gets no more."""
+        return self.status != "incomplete"
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """What its folds gave, in their order."""
+        return [self.reports[fold].result for fold in sorted(self.reports)]
+
+    @property
+    def fit_seconds(self) -> float:
+        """Mean seconds of a fit that shares nothing."""
+        times = [r.result["fit_time"] + r.saved for r in self.reports.values()]
+        return sum(times) / len(times)
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds that its folds took."""
+        return covered(self.reports.values())
+
+
+def covered(reports: Iterable[FoldResult]) -> float:
+    """Return for how long at least one of several jobs ran.
+
+    What lies between is not counted: it may be the night between two runs.
+
+    Parameters
+    ----------
+    reports : iterable of FoldResult
+        Of the jobs.
+
+    Returns
+    -------
+    seconds : float
+        Of wall-clock time.
+    """
+    seconds, until = 0.0, -math.inf
+    for report in sorted(reports, key=attrgetter("start")):
+        seconds += max(0.0, report.end - max(report.start, until))
+        until = max(until, report.end)
+    return seconds
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a study runs, and when it ends before its scheduler does.
+
+    Attributes
+    ----------
+    max_concurrent : int
+        How many trials may be under way.
+    deterministic : bool
+        Whether the outcome may not depend on timing.
+    deadline : float
+        Moment on the monotonic clock, in seconds, by which the refit must be over.
+    refit_factor : float
+        Seconds of the refit for a second of fitting one fold; 0 without a refit.
+    n_iter_no_change : int or None
+        End after so many trials in a row that do not improve the best score.
+    tol : float
+        The least rise of the best score that counts as an improvement.
+    """
+
+    max_concurrent: int = 1
+    deterministic: bool = True
+    deadline: float = math.inf
+    refit_factor: float = 0.0
+    n_iter_no_change: int | None = None
+    tol: float = 0.0
