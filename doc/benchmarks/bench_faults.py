@@ -12,8 +12,8 @@ does not depend on the processor. The seconds of the search stand beside what th
 allow: the good fits, ``fit_timeout`` for each one that hangs, the time that each hoard
 takes to reach ``fit_memory_limit``, and the start of a new worker for each one that
 ended. A fit that crashes has two tries, so it costs two workers. The sum is shared out
-over the workers that run side by side. The start of one is measured apart, before the search and
-after it.
+over the workers that run side by side. The start of one is measured apart, before the
+search and after it.
 """
 
 import argparse

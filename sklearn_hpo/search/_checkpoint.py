@@ -145,11 +145,10 @@ def read_checkpoint(path):
     -------
     dict of list
         One entry for each candidate and share of the budget: ``candidate``, ``params``
-        (of objects that
-        are no numbers, strings, booleans or None, the text), ``source``,
-        ``budget`` in (0, 1], ``score``, the mean over the ``n_folds`` folds so far,
-        ``start`` and ``end`` in seconds since the epoch, and ``best_score``, the
-        highest score with as many folds and as much of the budget as any has.
+        (of objects that are no numbers, strings, booleans or None, the text),
+        ``source``, ``budget`` in (0, 1], ``score``, the mean over the ``n_folds`` folds
+        so far, ``start`` and ``end`` in seconds since the epoch, and ``best_score``,
+        the highest score with as many folds and as much of the budget as any has.
         ``pandas.DataFrame`` takes it as it is.
 
     Raises
