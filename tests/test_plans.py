@@ -92,7 +92,7 @@ def test_no_rung_is_useless_and_no_plan_costs_more_than_a_plain_search(cost, fac
             assert is_useful(after, cost)
             assert after[0].n_trials == before[0].n_trials
             assert after[-1].budget == 1.0
-            assert [rung.rung for rung in after] == list(range(len(after)))
+            assert [rung.level for rung in after] == list(range(len(after)))
             if is_useful(before, cost):
                 assert after == before
 
