@@ -127,14 +127,17 @@ def test_the_estimator_itself_comes_first(cls):
 def test_what_the_space_has_not_is_left_to_it():
     space = {"C": loguniform(0.1, 100), "gamma": loguniform(1e-4, 1)}
     space["kernel"] = ["linear", "poly", "sigmoid"]
-    kernels = set()
+    space["degree"] = randint(4, 9)
+    kernels, degrees = set(), set()
     for seed in range(12):
         fitted = search(BayesSearchCV, SVC(), space, random_state=seed, n_iter=1)
         source, params = start(fitted)
         assert (source, params["C"]) == ("estimator", 1.0)
         assert params["gamma"] == pytest.approx(1e-2)  # the middle of its scale
         kernels.add(params["kernel"])
+        degrees.add(params["degree"])
     assert kernels == {"linear", "poly", "sigmoid"}
+    assert len(degrees) > 2
     fitted = search(BayesSearchCV, SVC(), {"C": loguniform(2, 100)})
     assert "estimator" not in fitted.history_["source"]
 

@@ -151,9 +151,10 @@ class BayesSearchCV(ObjectiveSearchCV):
     initial_candidates : list, "default" or None, default=None
         Candidates to evaluate before all others, counted in `n_iter`. Parameters that
         a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
-        its own values, as far as the space has them; of the rest, numbers are in the
-        middle of their scale, choices are drawn. None is the same if a surrogate learns
-        and there is no `warm_start_from`; an empty list is no such candidate.
+        its own values, as far as the space has them; of the rest, continuous ranges
+        are at their middle, integers and choices are drawn. None is the same if a
+        surrogate learns and there is no `warm_start_from`; an empty list is no such
+        candidate.
         A pair ``(params, score)`` is a whole candidate whose score on these folds is
         known: the search learns from it without fitting it again, but for the best of
         them, which is evaluated first.
