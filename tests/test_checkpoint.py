@@ -710,7 +710,7 @@ SCRIPT = """
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a fork of a process")
 def test_killed_at_any_moment(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path / "ck"), "50"],
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path / "ck"), "20"],
         capture_output=True,
         text=True,
         check=False,

@@ -70,6 +70,34 @@ def test_what_is_fitted_is_not_copied():
         BayesSearchCV(estimator, {"last__shift": [0, 1]}).fit(X, Y)
 
 
+class Forgetful(Copying):
+    """Its copies have other columns."""
+
+    def __deepcopy__(self, memo):
+        return type(self)([9])
+
+
+def test_a_copy_with_other_parameters_is_refused():
+    with pytest.raises(RuntimeError, match="can't be copied in another way"):
+        BayesSearchCV(Forgetful([0, 1]), {"shift": [0, 1]}, cv=2).fit(X, Y)
+
+
+class Slotted:
+    """Has a fit, but no dict of attributes."""
+
+    __slots__ = ()
+
+    def fit(self, X):
+        return self
+
+    def __repr__(self):
+        return "Slotted()"
+
+
+def test_parameters_may_have_slots():
+    assert copy_unfitted(Copying([0, 1], Slotted())).columns == [0, 1]
+
+
 def test_what_can_be_cloned_is_cloned():
     estimator = LogisticRegression(C=3.0).fit(rng.normal(size=(60, 2)), Y)
     copied = copy_unfitted(estimator)

@@ -294,6 +294,12 @@ def test_closures_that_share_a_variable_go_on_sharing_it():
     assert uncopied({"count": count, "others": [read]}, 60) == {}
 
 
+@pytest.mark.parametrize("data", [sparse.eye(5).tocsr(), np.array(3.0)])
+def test_data_without_a_length_are_shared(data):
+    assert copies({"data": data}, 60)["data"] is data
+    assert uncopied({"data": data}, 60) == {}
+
+
 def test_functions_that_have_a_name_stay_what_they_are():
     """So that a model that keeps one can be pickled."""
     params = {"function": closure, "kind": Rounds, "module": time}

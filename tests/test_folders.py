@@ -89,6 +89,17 @@ FILES = """
     assert not first & search(), "the first folder is there after the second search"
 """
 
+FORK = """
+    from sklearn_hpo._execution.folders import make_folder
+
+    folder = make_folder("shared_")
+    child = os.fork()
+    if not child:
+        sys.exit()
+    os.waitpid(child, 0)
+    assert folder.exists(), "the child has removed what its parent works with"
+"""
+
 
 def left_behind(script, folder, *arguments):
     """Run a script to its end and return what it leaves in its temporary folder."""
@@ -122,3 +133,8 @@ def test_the_end_of_the_process_ends_a_search_in_a_thread(
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a quota of files")
 def test_folders_that_could_not_be_removed_are_tried_again(tmp_path):
     assert left_behind(FILES, tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a fork")
+def test_the_end_of_a_child_removes_no_folder_of_its_parent(tmp_path):
+    assert left_behind(FORK, tmp_path) == []

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import ShuffleSplit, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_hpo import HyperbandSearchCV
@@ -150,7 +150,8 @@ class Sleeper(Counter):
 def test_a_limit_holds_for_each_fit_of_the_comparison():
     # three fits take longer than the limit, which none of them does
     fitted = search(Sleeper(), {"x": [*range(9)]}, error_score="raise", fit_timeout=3.0)
-    fitted.set_params(cv=2, n_jobs=2, min_resources=9).fit(X, Y)
+    one_fold = ShuffleSplit(1, random_state=0)
+    fitted.set_params(cv=one_fold, n_jobs=2, min_resources=9).fit(X, Y)
     assert fitted.best_params_["x"] == 8
     assert len(set(fitted.history_["rung"])) > 1
 

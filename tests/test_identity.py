@@ -44,6 +44,8 @@ from sklearn_hpo import BayesSearchCV
 
 FITS = 0
 LEVEL = 3
+LEVELS = (1, 2)
+average = np.mean
 score = 0.5  # has the name of a method, but is another thing
 Pair = namedtuple("Pair", "a b")
 
@@ -71,8 +73,8 @@ def metric(y, p, *, weight=1.0):
     table = {"a", "b", "c", "d"}
     class Local:
         level = 1
-    assert "a" in table and even(LEVEL - 1)
-    return weight * (lambda z: z.mean())(y == p)
+    assert "a" in table and even(LEVEL - 1) and 1 in LEVELS
+    return weight * average([(lambda z: z.mean())(y == p)])
 
 def factory(power):
     def change(X):
@@ -187,6 +189,8 @@ EDITED_PARTS = {
     "set": ('"c", "d"}', '"c", "e"}'),
     "keyword default": ("weight=1.0", "weight=2.0"),
     "global": ("LEVEL = 3", "LEVEL = 5"),
+    "global tuple": ("LEVELS = (1, 2)", "LEVELS = (1, 3)"),
+    "another name of a function": ("average = np.mean", "average = np.median"),
     "decorator": ("2 * function", "4 * function"),
     "closure": ("factory(2)", "factory(3)"),
 }

@@ -201,6 +201,10 @@ def test_first_of_many_folds_show_all_classes(splitter):
     splits = list(splitter.split(X))
     first = [splits[fold][1] for fold in folds.order[: folds.minimum]]
     assert_allclose(Y[np.concatenate(first)].mean(), Y.mean(), atol=0.1)
+    # after each further fold, to within one of them
+    classes = np.array([np.round(Y[splits[fold][1]].mean()) for fold in folds.order])
+    expected = classes.mean() * np.arange(1, len(splits) + 1)
+    assert (np.abs(np.cumsum(classes) - expected) <= 1).all()
 
 
 def test_pairs_left_out_are_counted_by_their_rows():
@@ -228,7 +232,8 @@ FORMS = {
 def test_large_test_sets_come_before_tiny_ones(form):
     sizes = np.repeat(np.arange(4), [2, 6, 72, 40])
     splits = [tuple(map(FORMS[form], fold)) for fold in PredefinedSplit(sizes).split()]
-    folds = folds_of(splits, len(X))
+    search = HyperbandSearchCV(SVC(), {"C": range(1, 99)}, cv=splits)
+    folds = search._prepare(X, Y, {})[0].resource
     assert folds.order == (2, 3, 1, 0)
     assert folds.minimum == 1
     # the largest test set leaves the least to train on
@@ -347,13 +352,21 @@ def test_rows_of_a_time_series_are_the_most_recent_ones(budget):
     assert resource.cost(budget, 0.0) == pytest.approx(sum(used) / total)
 
 
-def test_rows_of_groups_in_time_are_the_most_recent_groups():
+PAIRS = 2 * (np.arange(len(X)) // 10) + np.arange(len(X)) % 2  # they take turns
+
+
+@pytest.mark.parametrize("groups", [GROUPS, PAIRS], ids=["blocks", "pairs"])
+def test_rows_of_groups_in_time_are_the_most_recent_groups(groups):
     splits = list(TimeSeriesSplit(5).split(X))
-    resource = resource_of(splits, groups=GROUPS)
+    resource = resource_of(splits, groups=groups)
     for fold, (train, _) in enumerate(splits):
-        rows = resource.rows(train, fold, 0.25)
-        assert_array_equal(rows, train[-len(rows) :])
-        assert GROUPS[rows[0]] != GROUPS[rows[0] - 1]
+        rows = resource.rows(train, fold, 0.15)
+        assert len(rows) == 15
+        used = set(groups[rows])
+        others = set(groups[train]) - used
+        assert_array_equal(rows, train[np.isin(groups[train], list(used))])
+        ends = {group: np.flatnonzero(groups == group).max() for group in used | others}
+        assert not others or min(map(ends.get, used)) > max(map(ends.get, others))
 
 
 @pytest.mark.parametrize(
@@ -419,16 +432,23 @@ def test_one_fold_of_many_rows_is_searched_by_rows():
     assert set(few.plan(X[:500], X[:500, 0])["resource"]) == {"n_samples"}
 
 
-def test_what_is_scored_on_its_own_rows_gets_all_of_them():
+@pytest.mark.parametrize(
+    ("estimator", "space", "n_test"),
+    [
+        (DBSCAN(), {"eps": [0.05, 0.2]}, 10_000),
+        (DBSCAN(), {"eps": [0.05, 0.2]}, 100),  # it says nothing of other rows
+        (DummyRegressor(), {"quantile": [0.1, 0.2]}, 10_000),
+    ],
+)
+def test_what_is_scored_on_its_own_rows_gets_all_of_them(estimator, space, n_test):
     X = np.random.default_rng(0).normal(size=(10_000, 2))
-    everything = [(np.arange(len(X)), np.arange(len(X)))]
+    rows = np.arange(len(X))
+    cv = [(rows if n_test == len(X) else rows[:-n_test], rows[-n_test:])]
 
     def score(estimator, X, y=None):
         return silhouette_score(X, estimator.labels_, sample_size=200, random_state=0)
 
-    search = HyperbandSearchCV(
-        DBSCAN(), {"eps": [0.05, 0.2]}, cv=everything, scoring=score, refit=False
-    )
+    search = HyperbandSearchCV(estimator, space, cv=cv, scoring=score, refit=False)
     with pytest.warns(UserWarning, match="scored on rows that it is fitted on"):
         plan = search.plan(X)
     assert plan["n_resources"] == [1]
@@ -525,6 +545,43 @@ def test_what_each_rung_repeats_is_paid(n_jobs):
     paid = history.groupby("rung")["paid_cost"].mean()
     assert_allclose(paid, [0.103 / 0.127, 0.106 / 0.127, 0.118 / 0.127], rtol=0.25)
     assert search.history_["paid_cost"][0] > 2
+
+
+def test_folds_are_paid_once():
+    search = HyperbandSearchCV(
+        Sleeper(fixed=0.05),
+        {"x": uniform()},
+        resource="folds",
+        n_candidates=9,
+        optimizer="random",
+        cv=6,
+        random_state=0,
+    ).fit(X, Y)
+    costs = pd.DataFrame(search.history_).groupby("rung").median(numeric_only=True)
+    assert len(costs) == 3
+    assert_allclose(costs["paid_cost"], costs["planned_cost"], rtol=0.2)
+
+
+def test_costs_are_counted_in_average_candidates():
+    """Those that get all of it take longer than the others would."""
+
+    class Lengthy(Sleeper):
+        def fit(self, X, y):
+            self.each = 0.001 + 0.02 * self.x**6
+            return super().fit(X, y)
+
+    search = HyperbandSearchCV(
+        Lengthy(fixed=0.0),
+        {"x": uniform()},
+        min_resources=9,
+        n_candidates=18,
+        optimizer="random",
+        cv=2,
+        random_state=0,
+    ).fit(X, Y)
+    history = pd.DataFrame(search.history_).iloc[1:]  # the first pays for the trial
+    paid = history["paid_cost"][history["rung"] == 0]
+    assert paid.mean() == pytest.approx(1 / 3, rel=0.2)
 
 
 def test_paid_cost_is_undefined_if_no_candidate_got_all_of_the_resource():

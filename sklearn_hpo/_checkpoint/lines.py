@@ -76,7 +76,7 @@ def read_lines(path: Path, content: bytes) -> tuple[list[dict[str, Any]], int]:
     if content and not content.startswith(_BEGINNING):
         raise ValueError(f"{path} is no checkpoint of a search; choose another file.")
     lines: list[dict[str, Any]] = []
-    fits: list[dict[str, Any]] = []
+    shape = None
     end = 0
     pieces = content.split(b"\n")[:-1]
     for number, piece in enumerate(pieces, start=1):
@@ -95,7 +95,7 @@ def read_lines(path: Path, content: bytes) -> tuple[list[dict[str, Any]], int]:
             )
         fault = _fault(line, _HEADER if number == 1 else _FIT)
         if fault is None and number > 1:
-            fault = _fault_among(fits, line)
+            shape, fault = _fits_in(line, shape)
         if fault is not None:
             raise damaged(path, number, f"its {fault!r} is missing or impossible")
         lines.append(line)
@@ -274,16 +274,13 @@ def _fault(line: Any, checks: _Checks) -> str | None:
     )
 
 
-def _fault_among(fits: list[dict[str, Any]], line: dict[str, Any]) -> str | None:
-    """Return what does not agree with the fits before; if all does, note a fit."""
-    if (line["fold"] == CHECK) != (set(line["result"]) == {"difference"}):
-        return "fold"
-    if line["fold"] == CHECK:
-        return None
-    if fits and _shape(line) != _shape(fits[0]):
-        return "result"
-    fits.append(line)
-    return None
+def _fits_in(line: Mapping[str, Any], expected: Any) -> tuple[Any, str | None]:
+    """Return the shape of all fits, if one is known now, and what differs from it."""
+    is_check = line["fold"] == CHECK
+    if is_check != (set(line["result"]) == {"difference"}):
+        return expected, "fold"
+    shape = expected if is_check else _shape(line)
+    return shape, None if expected in (None, shape) else "result"
 
 
 def _shape(line: Mapping[str, Any]) -> Any:

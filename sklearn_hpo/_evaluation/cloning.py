@@ -35,7 +35,7 @@ def copy_unfitted(estimator: Any) -> Any:
         refusal = error
     if not any(map(_is_fitted, (estimator, *estimator.get_params().values()))):
         twin = copy.deepcopy(estimator)
-        if type(twin) is type(estimator) and repr(twin) == repr(estimator):
+        if repr(twin) == repr(estimator):
             return twin
     raise RuntimeError(
         f"{refusal}. It can't be copied in another way either: pass an estimator that "
@@ -48,7 +48,7 @@ def _is_fitted(part: Any) -> bool:
     if not hasattr(part, "fit") or isinstance(part, type):
         return False
     # what has no state counts as fitted
-    if not any(name.endswith("_") for name in vars(part)):
+    if not any(name.endswith("_") for name in getattr(part, "__dict__", ())):
         return False
     try:
         check_is_fitted(part)

@@ -62,8 +62,14 @@ def uncopied(params: Mapping[str, Any], n_samples: int) -> dict[str, str]:
 
 
 def _copy_unless_rows(value: Any, n_samples: int, memo: dict[int, Any]) -> Any:
-    is_aligned = hasattr(value, "__len__") and len(value) == n_samples
+    # a sparse matrix or an array of no dimension has no length
+    is_sized = hasattr(value, "__len__") and not _is_data(value)
+    is_aligned = is_sized and len(value) == n_samples
     return value if is_aligned else _copy(value, memo)
+
+
+def _is_data(value: Any) -> bool:
+    return any(hasattr(type(value), mark) for mark in _MARKS)
 
 
 def _copy(value: Any, memo: dict[int, Any]) -> Any:
@@ -71,7 +77,7 @@ def _copy(value: Any, memo: dict[int, Any]) -> Any:
     if id(value) in memo:
         return memo[id(value)]
     kind = type(value)
-    if kind is ModuleType or any(hasattr(kind, mark) for mark in _MARKS):
+    if kind is ModuleType or _is_data(value):
         memo[id(value)] = value
     elif kind is list:
         twin: list[Any] = []

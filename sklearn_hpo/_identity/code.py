@@ -8,9 +8,13 @@ import dis
 import re
 import sys
 from collections.abc import Callable, Iterator
-from functools import cached_property, partialmethod
+from enum import Enum
+from functools import cached_property, partial, partialmethod
+from numbers import Number
 from types import CodeType, FunctionType
 from typing import Any
+
+import numpy as np
 
 _Describe = Callable[[Any], str]
 # Code of these is known by the versions of Python and scikit-learn.
@@ -23,7 +27,11 @@ _ADDED = re.compile(
 )
 _HEAP_TYPE = 1 << 9
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME")
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+# What nobody can change in place: lists, dicts and other objects may be a state.
+_CONSTANTS = (
+    *(Number, str, bytes, type(None), tuple, frozenset, range, slice),
+    *(np.generic, Enum, partial),
+)
 
 
 def code_of(thing: Any, describe: Callable[[Any], str]) -> str:
@@ -116,11 +124,11 @@ def _content(cell: Any) -> Any:
 
 
 def _globals(thing: FunctionType, describe: _Describe) -> Iterator[str]:
-    """Yield the numbers, texts, functions and classes that a function takes by name."""
+    """Yield the constants and all that can be called that a function takes by name."""
     names = {name for op, name, _ in _steps(thing.__code__) if op in _LOADS}
     for name in sorted(names - _written(thing.__code__)):
         value = thing.__globals__.get(name)
-        if isinstance(value, (*_PLAIN, FunctionType, type)):
+        if isinstance(value, _CONSTANTS) or callable(value):
             yield f"{name} = {describe(value)}"
 
 

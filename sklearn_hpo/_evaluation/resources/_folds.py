@@ -47,7 +47,7 @@ def folds_of(
     Parameters
     ----------
     splits : sequence of (train, test)
-        Row numbers, masks or slices.
+        Row numbers.
     n_rows : int
         Number of rows of the data.
     y : ndarray of shape (n_rows,) or None, default=None
@@ -61,10 +61,7 @@ def folds_of(
         In the splitter's own order if the first ones have about that share; the most
         recent first if they go forward in time.
     """
-    rows = np.arange(n_rows)
-    trains, tests = (
-        [rows[fold] for fold in side] for side in zip(*splits, strict=True)
-    )
+    trains, tests = zip(*splits, strict=True)
     order = recent_first(trains, tests)
     if order is None:
         order = _representative_first(tests, n_rows, y, share)

@@ -95,10 +95,9 @@ class Learner:
             Its last step, if it is a pipeline, else itself.
         """
         prefix, final = final_step(estimator)
-        step = estimator
-        while isinstance(step, Pipeline):
-            fit_params = params_of_last(step, dict(fit_params))
-            step = step.steps[-1][1]
+        while isinstance(estimator, Pipeline):
+            fit_params = params_of_last(estimator, dict(fit_params))
+            estimator = estimator.steps[-1][1]
         own = {name[len(prefix) :] for name in searched if name.startswith(prefix)}
         return cls(final, prefix, frozenset(own), fit_params)
 
@@ -107,8 +106,7 @@ class Learner:
         """The parameters of the estimator, or none if it is no estimator."""
         if not hasattr(self.estimator, "get_params"):
             return {}
-        params: dict[str, Any] = self.estimator.get_params(deep=False)
-        return params
+        return dict(self.estimator.get_params(deep=False))
 
     def sets(self, *names: str) -> bool:
         """Whether any of the parameters is searched, or is on.
