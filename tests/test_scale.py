@@ -7,13 +7,15 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy.stats import qmc, uniform
+from numpy.testing import assert_array_equal
+from scipy.stats import qmc, randint, uniform
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import RandomizedSearchCV
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 from sklearn_hpo._numerics.pareto import first_front, non_dominated_rank
-from sklearn_hpo.optimizers import Random, Sobol
+from sklearn_hpo._study.evaluation import Median
+from sklearn_hpo.optimizers import Optimizer, Random, Sobol
 from sklearn_hpo.optimizers._base import smallest
 from sklearn_hpo.optimizers._breeders import GeneticBreeder
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
@@ -69,6 +71,49 @@ def test_arrays_and_repeated_values_take_little_memory(values):
     assert type(value) in (int, float, str)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [None, *range(200_000)],
+        [*range(100_000), *np.linspace(0.5, 1.0, 100_000).tolist()],
+        [*map(str, range(200_000)), True],
+        np.random.default_rng(0).permutation(200_000),
+        [True, None] * 100_000,
+    ],
+    ids=["None", "int and float", "text and bool", "shuffled", "repeated"],
+)
+def test_lists_of_several_types_take_little_memory(values):
+    assert peak_memory(lambda: SearchSpace({"a": values})) < 11 * MB
+    space = SearchSpace({"a": values})
+    assert space.size == len(set(zip(map(type, values), values, strict=True)))
+    for value in (values[0], values[-1]):
+        assert space.decode(space.encode({"a": value})) == {"a": value}
+
+
+def test_equal_values_of_other_types_differ_in_long_lists_too():
+    assert SearchSpace({"a": [1, True, 1.0, "1", None]}).size == 5
+    assert SearchSpace({"a": [1, True, 1.0, 1, True]}).size == 3
+    assert SearchSpace({"a": [-1, -2.0, -2, None, -1.0]}).size == 5
+    ones = SearchSpace([{"k": ["x"], "a": [1, 2]}, {"k": ["y"], "a": [True, 2]}])
+    assert [c.name for c in ones.columns].count("a") == 2
+    twos = SearchSpace([{"k": ["x"], "a": [True, 2]}, {"k": ["y"], "a": [True, 2]}])
+    assert [c.name for c in twos.columns].count("a") == 1
+
+
+@pytest.mark.parametrize("kind", [uniform, randint])
+def test_many_distributions_are_pickled_small(kind):
+    dicts = [{"k": [i], "a": kind(0, i + 1)} for i in range(1, 301)]
+    space = SearchSpace(dicts)
+    packed = pickle.dumps(space)
+    assert len(packed) < (0.3 if kind is uniform else 0.8) * MB
+    twin = pickle.loads(packed)
+    assert_array_equal(twin.active, space.active)
+    assert twin.active.dtype == bool
+    rows = space.sample(50, np.random.default_rng(0))
+    assert_array_equal(twin.from_unit(rows), rows)
+    assert [*map(twin.decode, rows)] == [*map(space.decode, rows)]
+
+
 def test_repeated_values_are_as_probable_as_they_are_frequent():
     space = SearchSpace({"a": ["x"] * 3 + ["y"], "b": [2, 1, 2, 2]})
     rows = space.sample(2000, np.random.default_rng(0))
@@ -96,6 +141,13 @@ def test_telling_one_row_does_not_copy_those_before():
     assert moved < 12
     assert optimizer.rows[:, 0].tolist() == [i / 300 for i in range(300)]
     assert optimizer.losses.tolist() == list(range(300))
+
+
+def test_the_middle_of_durations_is_that_of_all_so_far():
+    median, numbers = Median(), np.random.default_rng(0).integers(0, 50, 300).tolist()
+    for n, x in enumerate(numbers, 1):
+        median.add(x)
+        assert median.value == sorted(numbers[:n])[n // 2]
 
 
 class Score(float):
@@ -173,7 +225,7 @@ def memory_of_random_search(few, many):
         (
             HyperbandSearchCV,
             {"optimizer": "random", "resource": "n_samples", "min_resources": 20},
-            (3.2, 1.9, 2.0),  # rows of two rungs for a candidate
+            (2.6, 1.9, 2.0),  # rows of two rungs for a candidate
         ),
     ],
     ids=["bayes", "evolutionary", "hyperband"],
@@ -198,6 +250,31 @@ def test_a_search_keeps_an_optimizer_only_to_predict():
         twin = pickle.loads(pickle.dumps(search))
         assert hasattr(twin, "predict_score") is predicts
         assert (search._optimizer is not None) is predicts
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        (BayesSearchCV, {"n_iter": 20}),
+        (EvolutionarySearchCV, {"n_iter": 60, "algorithm": "lshade"}),
+    ],
+)
+def test_what_a_search_keeps_to_predict_is_small(kind, how, monkeypatch):
+    optimizers, start = [], Optimizer.start
+
+    def remembered(self, space, seed):
+        optimizers.append(self)
+        start(self, space, seed)
+
+    monkeypatch.setattr(Optimizer, "start", remembered)
+    X, y = np.arange(8.0)[:, None], np.array([0, 1] * 4)
+    space = {"a": uniform(), "b": uniform()}
+    search = kind(Even(), space, cv=2, random_state=0, **how).fit(X, y)
+    kept = pickle.dumps(search._optimizer)
+    assert len(kept) < 0.7 * len(pickle.dumps(optimizers[0]))
+    rows = np.random.default_rng(0).random((5, 2))
+    expected = optimizers[0].predict(rows)
+    assert_array_equal(pickle.loads(kept).predict(rows), expected)
 
 
 def test_the_front_of_many_rows_takes_little_memory():

@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_validate
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV, read_checkpoint
 from sklearn_hpo._execution import signals as signals
-from sklearn_hpo._execution.signals import Terminated, sigterm_raises
+from sklearn_hpo._execution.signals import Terminated, signals_raise
 
 X, Y = load_iris(return_X_y=True)
 
@@ -254,7 +254,7 @@ def test_other_threads_leave_the_handler_alone():
     seen = []
 
     def inside():
-        with sigterm_raises():
+        with signals_raise():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=inside)
@@ -266,7 +266,7 @@ def test_other_threads_leave_the_handler_alone():
 @pytest.mark.usefixtures("_sigterm_kills")
 @pytest.mark.parametrize("pause", [0.0, 0.05])  # before and after it is set up
 def test_a_forked_child_dies_of_sigterm(pause):
-    with sigterm_raises():
+    with signals_raise():
         child = os.fork()
         if not child:
             sum(range(10**9))  # a handler in Python would run too late
@@ -297,7 +297,7 @@ def test_a_search_inside_a_fit_leaves_the_signal_to_the_outer_one():
 
 @pytest.mark.usefixtures("_sigterm_kills")
 def test_terminated_names_itself():
-    with pytest.raises(Terminated) as caught, sigterm_raises():
+    with pytest.raises(Terminated) as caught, signals_raise():
         signal.raise_signal(signal.SIGTERM)
     assert repr(caught.value) == "SIGTERM"
 

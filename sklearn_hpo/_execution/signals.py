@@ -1,12 +1,13 @@
-"""SIGTERM as a second Ctrl-C: what was evaluated is kept."""
+"""SIGTERM as a second Ctrl-C: what was evaluated is kept, and whole."""
 
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ContextDecorator, contextmanager, suppress
 from functools import lru_cache
 from types import FrameType
+from typing import Any
 
 
 class Terminated(SystemExit):
@@ -25,17 +26,61 @@ class Terminated(SystemExit):
 
 # what this process was told: it has to end, and soon will be killed
 _heard: list[int] = []
+# who handles them if nobody else does
+_DEFAULTS: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+
+
+class _Uncut(ContextDecorator):
+    """Blocks of the main thread, which alone hears signals, and what came in them."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.waiting: list[int] = []
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.depth -= 1
+            self.let_through()
+
+    def let_through(self) -> None:
+        """Raise what waits, unless a block is under way."""
+        if self.depth or not self.waiting:
+            return
+        ends = signal.SIGTERM in self.waiting
+        self.waiting.clear()
+        if ends:
+            raise Terminated
+        raise KeyboardInterrupt
+
+    def forget(self) -> None:
+        """Be as before the first block."""
+        self.depth = 0
+        self.waiting.clear()
+
+
+# Inside this block Ctrl-C and SIGTERM wait for its end, so that it is done as a whole.
+# It should be short, and call nothing of the user's.
+uncut = _Uncut()
 
 
 def _raise(signum: int, frame: FrameType | None) -> None:
-    _heard.append(signum)
-    raise Terminated
+    if signum == signal.SIGTERM:
+        _heard.append(signum)
+    uncut.waiting.append(signum)
+    uncut.let_through()
 
 
 def _forget() -> None:
-    # a pool ends its forked workers by SIGTERM, which must not wait for Python there
-    if signal.getsignal(signal.SIGTERM) is _raise:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for signum, default in _DEFAULTS.items():
+        if signal.getsignal(signum) is _raise:
+            signal.signal(signum, default)
 
 
 def _hold() -> None:
@@ -51,7 +96,9 @@ def _release() -> None:
 
 
 def _release_child() -> None:
+    # a pool ends its forked workers by SIGTERM, which must not wait for Python there
     _forget()
+    uncut.forget()
     _release()
 
 
@@ -68,27 +115,29 @@ def _guard_forks() -> None:
 
 
 @contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` inside the block, where it would kill.
+def signals_raise() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` inside the block, and both signals heed `uncut`.
 
-    It is left alone if somebody else handles it, and outside the main thread, which
-    alone hears signals. Who has heard it in an earlier block raises at once, unless
-    somebody else has taken over since.
+    Each is left alone if somebody else handles it, and both outside the main thread,
+    which alone hears signals. Who has heard SIGTERM in an earlier block raises at once,
+    unless somebody else has taken over since.
     """
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    free = [s for s, default in _DEFAULTS.items() if signal.getsignal(s) is default]
+    if signal.SIGTERM in free and _heard:
+        raise Terminated
+    if not free:
         yield
         return
-    if _heard:
-        raise Terminated
     _guard_forks()
     try:
         with suppress(ValueError):  # not the main thread of the main interpreter
-            signal.signal(signal.SIGTERM, _raise)
+            for signum in free:
+                signal.signal(signum, _raise)
         yield
     finally:
         try:
             _restore()
-        except Terminated:  # the second one came at this very moment
+        except (KeyboardInterrupt, Terminated):  # the second one, at this very moment
             _restore()
             raise
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from sklearn_hpo._checkpoint.journal import Journal
+from sklearn_hpo._execution.signals import uncut
 from sklearn_hpo._study.evaluation import Evaluation
 from sklearn_hpo._trial import Trial
 from sklearn_hpo.optimizers import Optimizer
@@ -100,6 +101,7 @@ class Candidates:
         for evaluation in evaluations:
             self._pending.pop(evaluation.trial.number, None)
 
+    @uncut
     def flush(self) -> None:
         """Tell the optimizer, all at once, what it shall know by now."""
         if not self._buffered:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush, heappushpop
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -97,6 +98,25 @@ def covered(reports: Iterable[FoldResult]) -> float:
         seconds += max(0.0, report.end - max(report.start, until))
         until = max(until, report.end)
     return seconds
+
+
+class Median:
+    """The middle of numbers that come one by one, the upper one of two."""
+
+    def __init__(self) -> None:
+        self._low: list[float] = []  # turned round, so that the largest is first
+        self._high: list[float] = []
+
+    def add(self, x: float) -> None:
+        """Take a number; the time that it takes grows with the logarithm of theirs."""
+        heappush(self._high, -heappushpop(self._low, -x))
+        if len(self._high) > len(self._low) + 1:
+            heappush(self._low, -heappop(self._high))
+
+    @property
+    def value(self) -> float:
+        """Of those that have come, at least one."""
+        return self._high[0]
 
 
 @dataclass(frozen=True)

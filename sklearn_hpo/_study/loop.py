@@ -2,7 +2,6 @@
 
 import math
 import time
-from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,9 +17,9 @@ from sklearn_hpo._evaluation.callbacks import CallbackFailed
 from sklearn_hpo._evaluation.fit_warnings import inside_fit
 from sklearn_hpo._execution.clusters import ClusterGone
 from sklearn_hpo._execution.executor import ParallelExecutor, SequentialExecutor
-from sklearn_hpo._execution.signals import Terminated
+from sklearn_hpo._execution.signals import Terminated, uncut
 from sklearn_hpo._study.ask_tell import Candidates, Results
-from sklearn_hpo._study.evaluation import Evaluation, Rules, covered
+from sklearn_hpo._study.evaluation import Evaluation, Median, Rules, covered
 from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo._trial import FoldJob, FoldResult
 from sklearn_hpo.optimizers import Optimizer
@@ -129,7 +128,7 @@ class Study:
     _replayed: deque[FoldResult] = field(default_factory=deque, init=False)
     _of_earlier_runs: list[FoldResult] = field(default_factory=list, init=False)
     _covered: tuple[int, float] = field(default=(0, 0.0), init=False)
-    _durations: list[float] = field(default_factory=list, init=False)
+    _durations: Median = field(default_factory=Median, init=False)
     _best: Evaluation | None = field(default=None, init=False)
     # the cost of all that is settled
     _spent: float = field(default=0.0, init=False)
@@ -317,8 +316,9 @@ class Study:
             self._stop_starting()
             return self._schedule()
         evaluation = Evaluation(trial, work.rung)
-        self.trials.append(evaluation)
-        self.evaluations.append(evaluation)
+        with uncut:
+            self.trials.append(evaluation)
+            self.evaluations.append(evaluation)
         self._queue(evaluation, work.budget)
         return True
 
@@ -338,7 +338,6 @@ class Study:
         """Begin the evaluation of a trial that follows another one."""
         source_task = before.earlier_budgets
         if before.settled:
-            before.status = "promoted"
             earlier_budgets = (*source_task, before.budget)
         evaluation = Evaluation(
             before.trial, rung, before.budget, earlier_budgets=earlier_budgets
@@ -346,8 +345,11 @@ class Study:
         if self.by_fold:
             evaluation.reports = dict(before.reports)
             evaluation.n_folds = before.n_folds
-        self.trials[before.trial.number] = evaluation
-        self.evaluations.append(evaluation)
+        with uncut:
+            if before.settled:
+                before.status = "promoted"
+            self.trials[before.trial.number] = evaluation
+            self.evaluations.append(evaluation)
         return evaluation
 
     def _complete_one(self) -> None:
@@ -423,6 +425,7 @@ class Study:
         n_known = len(self.evaluations) - self.rules.max_concurrent + 1
         return self.evaluations[n_told : max(0, n_known)]
 
+    @uncut
     def _tell(self, evaluations: list[Evaluation]) -> None:
         self._told.extend(evaluations)
         record = self._records[-1] if self._records else -math.inf
@@ -451,8 +454,8 @@ class Study:
         )
         if remaining_cost > 0.0:
             return not self._has_time(remaining_cost)
-        median = self._durations[len(self._durations) // 2]
-        return time.monotonic() + median + self._refit_seconds() > self.rules.deadline
+        usual = self._durations.value + self._refit_seconds()
+        return time.monotonic() + usual > self.rules.deadline
 
     def _has_time(self, share: float) -> bool:
         """Whether evaluations that cost `share` in sum would end before the deadline.
@@ -491,6 +494,14 @@ class Study:
 
     def _receive(self, report: FoldResult) -> None:
         evaluation = self.trials[report.trial]
+        n_settled = len(self.settled)
+        self._take(report, evaluation)
+        if self.announce and len(self.settled) > n_settled:
+            self.announce(self, evaluation)
+
+    @uncut
+    def _take(self, report: FoldResult, evaluation: Evaluation) -> None:
+        """Put a report to its evaluation, and settle that if it was the last one."""
         if report.warnings is None:
             self._of_earlier_runs.append(report)
         if self.paused_models is not None:
@@ -519,12 +530,11 @@ class Study:
         self._spent += evaluation.cost
         if evaluation.status == "complete":
             self._best = max(self._best or evaluation, evaluation, key=_rank)
-        insort(self._durations, evaluation.seconds)
+        if math.isfinite(self.rules.deadline):
+            self._durations.add(evaluation.seconds)
         retired = self.scheduler.retired()
         if self.paused_models is not None:
             self.paused_models.drop(retired)
-        if self.announce:
-            self.announce(self, evaluation)
 
 
 def _rank(evaluation: Evaluation) -> tuple[float, int]:

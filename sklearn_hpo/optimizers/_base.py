@@ -1,6 +1,7 @@
 """The interface of everything that proposes candidates: ask and tell."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,11 @@ class Optimizer(ABC):
     def predicts(self) -> bool:
         """Whether there is a model that predicts losses."""
         return False
+
+    @property
+    def predictor(self) -> Any:
+        """What can `predict` after the study, and holds little else, or None."""
+        return self if self.predicts else None
 
     def expect(  # noqa: B027 - most optimizers have no use for it
         self, row: Rows

@@ -1,12 +1,14 @@
 """Evolution in a steady state, whose children may be screened by a surrogate."""
 
 import math
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_hpo._numerics.gp import Layout
 from sklearn_hpo._numerics.maximize import perturb, untaken
 from sklearn_hpo._numerics.rbf import CubicRBF, expected_losses
 from sklearn_hpo.optimizers._base import Rows, extended, smallest
@@ -232,6 +234,13 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         """Whether a surrogate screens for one loss."""
         return self.surrogate is not None and self.n_objectives == 1
 
+    @property
+    def predictor(self) -> "Interpolant | None":
+        """What predicts, without the populations of the past."""
+        if not self.predicts:
+            return None
+        return Interpolant(self.rows.copy(), self.losses.copy(), self.layout)
+
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what an interpolant of all losses says of rows.
 
@@ -252,7 +261,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         """
         if not self.predicts:
             return super().predict(rows)
-        return expected_losses(self.rows, self.losses, self.layout, rows)
+        return Interpolant(self.rows, self.losses, self.layout).predict(rows)
 
     def _shift(self, number: int) -> int:
         """Return by how much weights are shifted, so that each place meets all."""
@@ -290,6 +299,19 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             kept[-MAX_FITTED // 2 :] = True
             rows, losses = rows[kept], losses[kept]
         return CubicRBF(rows, _levelled(losses), self.layout, pending)
+
+
+@dataclass(frozen=True)
+class Interpolant:
+    """Predicts losses from all that are known."""
+
+    rows: Rows
+    losses: NDArray[np.float64]
+    layout: Layout
+
+    def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return means and standard deviations of the losses of rows."""
+        return expected_losses(self.rows, self.losses, self.layout, rows)
 
 
 def _levelled(losses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """A surrogate for searches whose losses come from several budgets."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,6 +140,11 @@ class MultiFidelity(Optimizer):
     def predicts(self) -> bool:
         """Whether a budget has enough losses for a surrogate that predicts."""
         return self._member is not None and self._member.predicts
+
+    @property
+    def predictor(self) -> Any:
+        """That of the surrogate, if there is one."""
+        return None if self._member is None else self._member.predictor
 
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what the losses of rows at the highest budget with enough of them are.

@@ -1,6 +1,7 @@
 """Several surrogates on the same observations."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +132,11 @@ class Portfolio(SurrogateOptimizer):
     def predicts(self) -> bool:
         """Whether the first member has a model that predicts losses."""
         return self.members[0].predicts
+
+    @property
+    def predictor(self) -> Any:
+        """That of the first member."""
+        return self.members[0].predictor
 
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what the first member expects the losses of rows to be.

@@ -26,7 +26,7 @@ from sklearn_hpo._evaluation.resources import Data, Resource
 from sklearn_hpo._evaluation.transformer_cache import TransformerCache
 from sklearn_hpo._execution.executor import open_executor
 from sklearn_hpo._execution.limits import Limits
-from sklearn_hpo._execution.signals import sigterm_raises
+from sklearn_hpo._execution.signals import signals_raise, uncut
 from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
     Interval,
@@ -155,7 +155,7 @@ class SearchCV(BaseSearchCV):
             latter at once, if an earlier search of this process has heard SIGTERM.
         """
         began = time.monotonic()
-        with sigterm_raises(), python_numbers(self):
+        with signals_raise(), python_numbers(self):
             problem, space, scheduler = self._prepare(X, y, params)
             warn_of_shared(problem)
             self.n_splits_ = len(problem.splits)
@@ -359,10 +359,8 @@ class SearchCV(BaseSearchCV):
     def _close(self, study, problem):
         """Turn the study into scikit-learn's attributes."""
         evaluations = study.listed
-        close_scores(_own_results(evaluations), self.scoring, self.error_score)
-        results = [result for e in evaluations for result in self._of_all_folds(e)]
-        self.multimetric_ = isinstance(results[0]["test_scores"], dict)
-        self.n_candidates_evaluated_ = len({e.trial.number for e in evaluations})
+        self._publish(study, evaluations, problem)
+        self.history_ |= self._more_history(study, problem.resource)
         shortfalls = self._shortfalls(study, evaluations, problem)
         if study.cut_short_by is not None:
             shortfalls[:0] = [
@@ -371,6 +369,19 @@ class SearchCV(BaseSearchCV):
             ]
         if shortfalls:
             warnings.warn(" ".join(shortfalls), RuntimeWarning, stacklevel=4)
+        # what the user's `refit` gets wrong must not cost what is above
+        if self.multimetric_:
+            self._check_refit(evaluations[0].results[0]["test_scores"])
+        if self.refit or not self.multimetric_:
+            self._store_best(evaluations, problem.resource)
+
+    @uncut
+    def _publish(self, study, evaluations, problem):
+        """Store what was evaluated, all of it: it may have taken days."""
+        close_scores(_own_results(evaluations), self.scoring, self.error_score)
+        results = [result for e in evaluations for result in self._of_all_folds(e)]
+        self.multimetric_ = isinstance(results[0]["test_scores"], dict)
+        self.n_candidates_evaluated_ = len({e.trial.number for e in evaluations})
         cut = {
             i: sorted(evaluation.reports)
             for i, evaluation in enumerate(evaluations)
@@ -391,22 +402,14 @@ class SearchCV(BaseSearchCV):
         self.scorer_ = scorer_attribute(problem.scorer)
         self.space_ = study.space
         # what it knows of every candidate is as much as `cv_results_`
-        self._optimizer = study.optimizer if study.optimizer.predicts else None
-        self.history_ = {
-            **history(
-                study,
-                problem.resource,
-                metric,
-                with_train_score=self.return_train_score,
-                with_rungs=self._has_rungs,
-            ),
-            **self._more_history(study, problem.resource),
-        }
-        # what the user's `refit` gets wrong must not cost what is above
-        if self.multimetric_:
-            self._check_refit(results[0]["test_scores"])
-        if self.refit or not self.multimetric_:
-            self._store_best(evaluations, problem.resource)
+        self._optimizer = study.optimizer.predictor
+        self.history_ = history(
+            study,
+            problem.resource,
+            metric,
+            with_train_score=self.return_train_score,
+            with_rungs=self._has_rungs,
+        )
 
     def _store_best(self, evaluations, resource):
         refit_metric = self.refit if self.multimetric_ else "score"

@@ -1,6 +1,7 @@
 """The history of a search: its public record, and the score that it goes by."""
 
 import math
+from functools import cache
 
 import numpy as np
 from scipy.optimize import nnls
@@ -67,6 +68,7 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
         The public `history_`.
     """
     plan = study.scheduler.plan
+    n_resources = cache(resource.n_resources)  # one number for all of a rung
     columns = {}
     best = math.nan
     for e in sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number)):
@@ -88,7 +90,7 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
         if with_rungs:
             row["bracket"] = plan[e.rung].bracket
             row["rung"] = plan[e.rung].level
-            row["n_resources"] = resource.n_resources(e.budget)
+            row["n_resources"] = n_resources(e.budget)
         if with_train_score:
             train = [guiding_score(r.result["train_scores"], metric) for r in reports]
             row["train_score"] = float(np.mean(train)) if train else math.nan
@@ -116,9 +118,10 @@ def costs(study, resource, check_cost):
         the order of `history`.
     """
     planned, seconds, counted = {}, {}, set()
+    cost = cache(resource.cost)
     for e in study.evaluations:
         before = e.earlier_budgets[-1] if e.earlier_budgets else 0.0
-        planned[e] = resource.cost(e.budget, before)
+        planned[e] = cost(e.budget, before)
         # a rung of more folds repeats the reports of the one before
         added = [r for r in e.reports.values() if id(r) not in counted]
         counted.update(map(id, added))

@@ -578,8 +578,9 @@ class HyperbandSearchCV(SearchCV):
         )
 
     def _listed_params(self, evaluation, resource):
-        n_resources = resource.n_resources(evaluation.budget)
-        return {**evaluation.trial.params, **resource.params(n_resources)}
+        more = resource.params(resource.n_resources(evaluation.budget))
+        params = evaluation.trial.params
+        return {**params, **more} if more else params  # a dict takes much memory
 
     def _more_results(self, study, evaluations, resource):
         rungs = study.scheduler.plan

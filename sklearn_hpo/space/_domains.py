@@ -99,8 +99,7 @@ class Levels(Warp):
         if listed:
             self.n_values = float(n)
             if n <= MAX_LEVELS or not ordered:
-                even = self.edges is None
-                self.centres = (np.arange(n) + 0.5) / n if even else self.middles
+                self.centres = _middles(n) if self.edges is None else self.middles
 
     # larger than the values themselves, and made only if one of them is looked up
     @cached_property
@@ -159,6 +158,13 @@ class Levels(Warp):
         return self.by_number.get(value) if i is None and is_real(value) else i
 
 
+def _middles(n: int) -> Array:
+    """Return the centres of `n` even cells, in the room that they take."""
+    centres: Array = np.arange(0.5, n)
+    centres /= n
+    return centres
+
+
 class Quantiles(Warp):
     """A continuous distribution; uniform and log-uniform ones in closed form."""
 
@@ -175,6 +181,8 @@ class Quantiles(Warp):
             self.form = "linear"
         elif self.low > 0 and self._is_line(np.log(quantiles)):
             self.form = "log"
+        if self.form != "ppf":
+            self.dist = None  # it would be most of what is pickled
 
     def _is_line(self, x: Array) -> bool:
         self.start, self.span = float(x[0]), float(x[-1] - x[0])

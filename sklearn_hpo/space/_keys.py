@@ -2,11 +2,37 @@
 
 import math
 import numbers
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+# types whose values are equal only to what is the same, but for other types and NaN
+PLAIN = {int, float, str, bool, type(None)}
+
+
+class SameValues:
+    """A list of plain values without NaN, equal to those of equal values and types.
+
+    It holds the list itself, which nobody may change, and no copy of what is in it.
+    """
+
+    __slots__ = ("_hash", "_values")
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self._values = values
+        self._hash = hash(tuple(values))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, SameValues)
+            and self._values == other._values
+            and list(map(type, self._values)) == list(map(type, other._values))
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from operator import gt, lt
+from operator import gt, lt, ne
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from sklearn_hpo.space._domains import (
     Quantiles,
     Warp,
 )
-from sklearn_hpo.space._keys import is_real, unbox, value_key
+from sklearn_hpo.space._keys import PLAIN, SameValues, is_real, unbox, value_key
 from sklearn_hpo.space._structured import permutation, sequence, subset
 from sklearn_hpo.space._structured_domains import (
     PermutationBlock,
@@ -82,14 +82,15 @@ def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
     values = check_list(name, given, where)
     if isinstance(values, range):
         return values, Levels(values)
-    plain = _common_type(values)
-    if plain is not None:
-        identity = plain, tuple(values)
-        ordered = plain is not str and _is_strict(values)
+    kinds = set(map(type, values))
+    if kinds <= PLAIN and not any(map(ne, values, values)):  # no NaN
+        same = SameValues(values)
+        ordered = kinds <= {int, float} and _is_strict(values)
         if ordered or len(values) == 1 or _all_differ(values):
-            return identity, Levels(values, ordered=ordered)
-        counts = Counter(values)
-        return identity, _warp_of_counts(list(counts), counts)
+            return same, Levels(values, ordered=ordered)
+        counts = Counter(_tokens(values))
+        distinct = [token[1] for token in counts] if len(kinds) > 1 else list(counts)
+        return same, _warp_of_counts(distinct, counts)
     keys = tuple(map(value_key, values))
     return keys, _warp_of_list(values, keys)
 
@@ -128,25 +129,25 @@ def _block_of_structure(
     return (keys, low, high), SubsetBlock(given.items, low, high)
 
 
-def _common_type(values: Sequence[Any]) -> type[Any] | None:
-    """Return the type of all values if it is one that needs no `value_key`."""
-    kinds = set(map(type, values))
-    kind = kinds.pop()
-    if kinds or kind not in (int, float, str):
-        return None
-    return None if kind is float and np.isnan(values).any() else kind
+def _tokens(values: Sequence[Any]) -> Iterable[Any]:
+    """Return what is equal for equal plain values of equal type only."""
+    if len(set(map(type, values))) == 1:
+        return values
+    return zip(map(type, values), values, strict=True)
 
 
 def _all_differ(values: Sequence[Any]) -> bool:
-    """Whether no two values of one plain type are equal, without a set of them all."""
-    hashes = np.fromiter(map(hash, values), np.int64, len(values))
-    order = np.argsort(hashes)
-    hashes = hashes[order]
-    alike = np.flatnonzero(hashes[1:] == hashes[:-1])
-    if any(values[order[i]] == values[order[i + 1]] for i in alike):
-        return False
-    few = [values[i] for i in order[np.union1d(alike, alike + 1)]]
-    return len(set(few)) == len(few)
+    """Whether no two of some plain values are equal, without a set of them all."""
+    hashes = np.fromiter(map(hash, _tokens(values)), np.int64, len(values))
+    hashes.sort()
+    alike = set(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]).tolist())
+    seen = set()
+    for token in _tokens(values) if alike else ():
+        if hash(token) in alike:
+            if token in seen:
+                return False
+            seen.add(token)
+    return True
 
 
 def _warp_of_list(values: Sequence[Any], keys: Iterable[Hashable]) -> Warp:
@@ -180,9 +181,19 @@ def _warp_of_distribution(dist: Any) -> tuple[Hashable, Warp]:
     found = None
     if all(hasattr(dist, m) for m in needed) and not _draws_otherwise(dist):
         with suppress(RecursionError):  # scipy's cdf, if nothing but _rvs is defined
-            if np.ndim(dist.cdf(0.0)) == 0:
+            if _is_scalar(dist) or np.ndim(dist.cdf(0.0)) == 0:
                 found = _discrete_warp(dist) if discrete else _continuous_warp(dist)
     return found or _empirical_warp(dist)
+
+
+def _is_scalar(dist: Any) -> bool:
+    """Whether a frozen distribution of scipy surely has no array among its parameters.
+
+    To look at them is quicker than to ask it for a probability.
+    """
+    return isinstance(getattr(dist, "dist", None), rv_continuous | rv_discrete) and all(
+        isinstance(x, int | float) for x in (*dist.args, *dist.kwds.values())
+    )
 
 
 def _draws_otherwise(dist: Any) -> bool:
@@ -249,10 +260,12 @@ def _table(levels: Array, ends: Array, listed: bool = True) -> tuple[Hashable, W
     wide = np.diff(ends, prepend=0) > MIN_CELL
     levels, ends = levels[wide], ends[wide] / ends[wide][-1]
     values: Sequence[Any] = [int(x) if x.is_integer() else x for x in levels.tolist()]
-    identity = levels.tobytes(), ends.tobytes()
     if levels[0].is_integer() and levels[-1] - levels[0] == len(levels) - 1:
         values = range(values[0], values[-1] + 1)
-    return identity, Levels(values, ends, listed=listed)
+    warp = Levels(values, ends, listed=listed)
+    if isinstance(values, range) and warp.edges is None:
+        return (values, listed), warp
+    return (levels.tobytes(), ends.tobytes()), warp
 
 
 def _empirical_warp(dist: Any) -> tuple[Hashable, Warp]:

@@ -140,6 +140,16 @@ class SearchSpace:
         )
         self.size = self._count()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pack what most branches do not use."""
+        packed = np.packbits(self.active, axis=1)
+        return {**vars(self), "active": (packed, self.n_columns)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        packed, n_columns = state["active"]
+        vars(self).update(state)
+        self.active = np.unpackbits(packed, axis=1, count=n_columns).astype(bool)
+
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw rows from the distributions, independently.
 
