@@ -215,7 +215,7 @@ def _is_texts(value: Any) -> bool:
 
 def _is_result(value: Any) -> bool:
     if isinstance(value, dict) and "difference" in value:
-        return isinstance(value["difference"], str | None)
+        return _is_verdict(value)
     return (
         isinstance(value, dict)
         and all(isinstance(v, str | None) or _is_score(v) for v in value.values())
@@ -224,6 +224,25 @@ def _is_result(value: Any) -> bool:
         and "test_scores" in value
         and all(map(_is_number, map(value.get, ("fit_time", "score_time"))))
         and _is_count(value.get("n_test_samples"))
+    )
+
+
+def _is_verdict(value: dict[str, Any]) -> bool:
+    """Whether it says if models may go on, what rungs cost, and what was chosen."""
+    timed = "in_one_go" in value
+    return (
+        isinstance(value["difference"], str | None)
+        and isinstance(value.get("by_fold"), bool)
+        and (not timed or all(map(_are_times, map(value.get, ("steps", "in_one_go")))))
+        and (not timed or len(value["in_one_go"]) == 2)
+    )
+
+
+def _are_times(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(_is_number(seconds) and seconds > 0.0 for seconds in value)
     )
 
 
@@ -276,7 +295,7 @@ def _fault(line: Any, checks: _Checks) -> str | None:
 
 def _fault_among(fits: list[dict[str, Any]], line: dict[str, Any]) -> str | None:
     """Return what does not agree with the fits before; if all does, note a fit."""
-    if (line["fold"] == CHECK) != (set(line["result"]) == {"difference"}):
+    if (line["fold"] == CHECK) != ("difference" in line["result"]):
         return "fold"
     if line["fold"] == CHECK:
         return None
