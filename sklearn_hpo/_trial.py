@@ -60,8 +60,8 @@ class FoldJob:
         Where a worker says why it ended itself, if the fit has limits.
     events : object or None
         Callback context of this fold, if anyone listens.
-    plain : bool
-        Whether the fit begins anew, even if the resource could go on.
+    resource : Resource or None
+        Stands in for that of the problem, which other jobs have tried in vain.
     check : bool
         Whether to tell if models may go on at all, in place of a score.
     """
@@ -75,7 +75,7 @@ class FoldJob:
     keep: Path | bool = False
     limit_file: Path | None = None
     events: Any = field(default=None, compare=False)
-    plain: bool = False
+    resource: Any = field(default=None, compare=False)
     check: bool = False
 
 

@@ -127,7 +127,8 @@ def test_a_candidate_that_goes_on_pays_for_what_is_added():
     by_candidate = pd.DataFrame(WORK, columns=["x", "n"]).groupby("x")["n"].sum()
     most = pd.DataFrame(fitted.history_).groupby("candidate")["n_resources"].max()
     spent = 3 * most
-    spent[0] += 9 + 9  # on one fold, whether it may go on: in steps and in one go
+    # on one fold, whether it may go on: in steps, and in one go with 9 and with all
+    spent[0] += 27 + 9 + 27
     assert sorted(by_candidate) == sorted(spent)
 
 

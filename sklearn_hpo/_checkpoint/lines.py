@@ -215,7 +215,7 @@ def _is_texts(value: Any) -> bool:
 
 def _is_result(value: Any) -> bool:
     if isinstance(value, dict) and "difference" in value:
-        return isinstance(value["difference"], str | None)
+        return _is_verdict(value)
     return (
         isinstance(value, dict)
         and all(isinstance(v, str | None) or _is_score(v) for v in value.values())
@@ -224,6 +224,25 @@ def _is_result(value: Any) -> bool:
         and "test_scores" in value
         and all(map(_is_number, map(value.get, ("fit_time", "score_time"))))
         and _is_count(value.get("n_test_samples"))
+    )
+
+
+def _is_verdict(value: dict[str, Any]) -> bool:
+    """Whether it says if models may go on, what rungs cost, and what was chosen."""
+    timed = "in_one_go" in value
+    return (
+        isinstance(value["difference"], str | None)
+        and isinstance(value.get("by_fold"), bool)
+        and (not timed or all(map(_are_times, map(value.get, ("steps", "in_one_go")))))
+        and (not timed or len(value["in_one_go"]) == 2)
+    )
+
+
+def _are_times(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(_is_number(seconds) and seconds > 0.0 for seconds in value)
     )
 
 
@@ -277,7 +296,7 @@ def _fault(line: Any, checks: _Checks) -> str | None:
 def _fits_in(line: Mapping[str, Any], expected: Any) -> tuple[Any, str | None]:
     """Return the shape of all fits, if one is known now, and what differs from it."""
     is_check = line["fold"] == CHECK
-    if is_check != (set(line["result"]) == {"difference"}):
+    if is_check != ("difference" in line["result"]):
         return expected, "fold"
     shape = expected if is_check else _shape(line)
     return shape, None if expected in (None, shape) else "result"

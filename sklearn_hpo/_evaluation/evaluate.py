@@ -3,6 +3,8 @@
 import pickle
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +15,7 @@ from sklearn.base import clone
 from sklearn_hpo._evaluation.cloning import copy_unfitted
 from sklearn_hpo._evaluation.copies import copies
 from sklearn_hpo._evaluation.fit_warnings import collected
-from sklearn_hpo._evaluation.resources import Resource, difference_of_ways
+from sklearn_hpo._evaluation.resources import Resource, final_step, try_going_on
 from sklearn_hpo._evaluation.transformer_cache import (
     TransformerCache,
     cached_transformers,
@@ -101,15 +103,18 @@ def evaluate(job: FoldJob, problem: Problem) -> FoldResult:
 def _check(job: FoldJob, problem: Problem) -> FoldResult:
     """Return a report of whether models may go on, in the place of scores."""
     start = time.time()
-    limit = partial(limited, problem.limits, job.limit_file)
-    result = {"difference": difference_of_ways(job, problem, limit)}
+    prefix, _ = final_step(problem.estimator)
+    if not all(name.startswith(prefix) for name in job.params):
+        # its fits have the same transformers, but those of other candidates have not
+        problem = replace(problem, transformer_cache=None)
+    result = try_going_on(job, problem, partial(_around, problem, job))
     return FoldResult(job.trial, job.fold, result, start, time.time())
 
 
 def _evaluate(job: FoldJob, problem: Problem) -> FoldResult:
     start = time.time()
     train, test = problem.splits[job.fold]
-    resource = problem.resource.plain() if job.plain else problem.resource
+    resource = job.resource or problem.resource
     if job.model is not None:
         job = replace(job, model=_load(job.model))
     outcome: tuple[Any, float | None, float] = (None, None, 0.0)
@@ -160,8 +165,22 @@ def _fit_once(
 ) -> tuple[dict[str, Any], tuple[Any, float | None, float]]:
     train, test = rows
     estimator, params = resource.begin(problem.estimator, job)
+    with _around(problem, job, estimator, train) as memory:
+        result = fit_and_score(estimator, params, problem, train, test, job)
+    if result["fit_error"] is not None:
+        return result, (None, None, 0.0)
+    n_iter_used = resource.n_iter_used(estimator)
+    model = _store(resource.end(estimator, job), job.keep)
+    return result, (model, n_iter_used, memory.saved)
+
+
+@contextmanager
+def _around(
+    problem: Problem, job: FoldJob, estimator: Any, train: Any
+) -> Iterator[Any]:
+    """Hold the limits of a fit, and let it share transformers; yield that loan."""
     # nested subsets: so many rows of a fold are always the same ones
-    place = (job.fold, len(train))
+    place = (range(len(problem.splits))[job.fold], len(train))
     has_listeners = job.events is not None
     with (
         limited(problem.limits, job.limit_file),
@@ -169,12 +188,7 @@ def _fit_once(
             problem.transformer_cache, estimator, place, has_listeners=has_listeners
         ) as memory,
     ):
-        result = fit_and_score(estimator, params, problem, train, test, job)
-    if result["fit_error"] is not None:
-        return result, (None, None, 0.0)
-    n_iter_used = resource.n_iter_used(estimator)
-    model = _store(resource.end(estimator, job), job.keep)
-    return result, (model, n_iter_used, memory.saved)
+        yield memory
 
 
 def _retrained(job: FoldJob, problem: Problem, train: Any, test: Any) -> Any:

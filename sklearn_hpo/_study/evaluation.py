@@ -145,3 +145,22 @@ class Rules:
     refit_factor: float = 0.0
     n_iter_no_change: int | None = None
     tol: float = 0.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """What it took to find out whether models may go on.
+
+    Attributes
+    ----------
+    difference : str or None
+        How the model differs from a plain fit's, if it does.
+    seconds : float
+        0 if there was nothing to find out.
+    cost : float
+        The same in evaluations with the full budget.
+    """
+
+    difference: str | None = None
+    seconds: float = 0.0
+    cost: float = 0.0

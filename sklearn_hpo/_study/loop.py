@@ -19,7 +19,7 @@ from sklearn_hpo._execution.clusters import ClusterGone
 from sklearn_hpo._execution.executor import ParallelExecutor, SequentialExecutor
 from sklearn_hpo._execution.signals import Terminated, uncut
 from sklearn_hpo._study.ask_tell import Candidates, Results
-from sklearn_hpo._study.evaluation import Evaluation, Median, Rules, covered
+from sklearn_hpo._study.evaluation import Check, Evaluation, Median, Rules, covered
 from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo._trial import FoldJob, FoldResult
 from sklearn_hpo.optimizers import Optimizer
@@ -81,6 +81,10 @@ class Study:
         Keeps the fitted models of trials that may go on, if that saves fitting.
     fold_events : callable or None
         From trial, fold and stage to the events of that job.
+    resource : Resource or None
+        Stands in for that of the problem, if the search has turned away from it.
+    check : Check
+        What it took to find out whether models may go on.
     announce : callable or None
         Called with this study and each evaluation that ends.
     evaluations : list of Evaluation
@@ -89,10 +93,6 @@ class Study:
         The last evaluation of each trial, in the order of proposals.
     settled : list of Evaluation
         Those that have ended, in the order of their ends.
-    difference : str or None
-        Why fits begin anew on each rung, although the resource could go on.
-    check_seconds : float
-        That it took to find out.
     cut_short_by : BaseException or None
         The interrupt, the end of a cluster or the error of a callback that ended the
         study.
@@ -116,12 +116,12 @@ class Study:
     journal: Journal | None = None
     paused_models: PausedModels | None = None
     fold_events: Callable[[int, int, int], Any] | None = None
+    resource: Any = None
+    check: Check = field(default_factory=Check)
     announce: Callable[["Study", Evaluation], None] | None = None
     evaluations: list[Evaluation] = field(default_factory=list, init=False)
     trials: list[Evaluation] = field(default_factory=list, init=False)
     settled: list[Evaluation] = field(default_factory=list, init=False)
-    difference: str | None = field(default=None, init=False)
-    check_seconds: float = field(default=0.0, init=False)
     cut_short_by: BaseException | None = field(default=None, init=False)
     _told: list[Evaluation] = field(default_factory=list, init=False)
     _jobs: deque[FoldJob] = field(default_factory=deque, init=False)
@@ -190,8 +190,6 @@ class Study:
         """
         self._candidates.begin()
         try:
-            if self.paused_models is not None:
-                self._check_going_on(executor)
             self._work_off(executor)
             timed = math.isfinite(self.rules.deadline) and not self._stopped
             if timed and not any(map(_is_whole, self.settled)):
@@ -214,6 +212,67 @@ class Study:
         self._candidates.flush()
         del self._candidates  # their keys are as large as the results
 
+    def check_going_on(
+        self,
+        executor: SequentialExecutor | ParallelExecutor,
+        decide: Callable[[dict[str, Any]], dict[str, Any]],
+        n_rungs: int | None = None,
+    ) -> FoldResult | None:
+        """Try on the first candidate whether models may go on, and what rungs cost.
+
+        The study is then none to run: another one follows.
+
+        Parameters
+        ----------
+        executor : SequentialExecutor or ParallelExecutor
+            Runs the job.
+        decide : callable
+            Adds to the result what follows from it, so that a study that goes on from
+            the journal finds what it was begun with.
+        n_rungs : int or None, default=None
+            How many rungs to climb, 2 at least; None for all.
+
+        Returns
+        -------
+        report : FoldResult or None
+            None if there is one rung only, or no candidate.
+        """
+        budgets = sorted({rung.budget for rung in self.scheduler.plan})
+        self._candidates.begin()
+        trial = self._candidates.next(0) if len(budgets) > 1 else None
+        if trial is None:
+            return None
+
+        def job_of(tried: list[float]) -> FoldJob:
+            return FoldJob(
+                trial.number,
+                CHECK,  # the last fold; a checkpoint tells it from others by this
+                trial.params,
+                tried[-1],
+                earlier_budgets=tuple(tried[:-1]),
+                limit_file=self.limit_folder and self.limit_folder / "note-check",
+                check=True,
+            )
+
+        if self.journal is not None:
+            for tried in (budgets, budgets[:2]):
+                report = self.journal.find(trial, job_of(tried))
+                if report is not None:
+                    return report
+        job = job_of(budgets[:n_rungs])
+        executor.submit(job)
+        try:
+            report = executor.next_result()
+        except _ENDS as error:
+            executor.abort()
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(_nothing_to_keep([])) from None
+            raise
+        report = replace(report, result=decide(report.result))
+        if self.journal is not None and not report.lost:
+            self.journal.append(trial, job.budget, report)
+        return report
+
     def _work_off(self, executor: SequentialExecutor | ParallelExecutor) -> None:
         """Run jobs and take their reports until there is nothing left to do."""
         while self._fill(executor):
@@ -227,36 +286,6 @@ class Study:
                 self._give_up(report)
             if report.callback_error is not None:
                 raise CallbackFailed(report.callback_error)
-
-    def _check_going_on(self, executor: SequentialExecutor | ParallelExecutor) -> None:
-        """Try on the first candidate whether models may go on; if not, none will."""
-        budgets = sorted({rung.budget for rung in self.scheduler.plan})
-        if len(budgets) == 1 or not self._schedule():
-            return
-        trial = self.trials[0].trial
-        job = FoldJob(
-            trial.number,
-            CHECK,  # the last fold; by this number a checkpoint tells it from others
-            trial.params,
-            budgets[1],
-            earlier_budgets=(budgets[0],),
-            limit_file=self.limit_folder and self.limit_folder / "note-check",
-            check=True,
-        )
-        report = self.journal.find(trial, job) if self.journal is not None else None
-        if report is None:
-            executor.submit(job)
-            report = executor.next_result()
-            if self.journal is not None and not report.lost:
-                self.journal.append(trial, job.budget, report)
-            # no measure of how long candidates take
-            self._began = time.monotonic()
-        self.check_seconds = report.end - report.start
-        self.difference = report.result.get("difference")
-        if self.difference is not None:
-            self.paused_models = None
-            jobs = [replace(job, plain=True, keep=False) for job in self._jobs]
-            self._jobs = deque(jobs)
 
     def _note(self, report: FoldResult) -> None:
         if self.journal is not None:
@@ -398,7 +427,7 @@ class Study:
                 earlier_budgets=evaluation.earlier_budgets,
                 limit_file=limit_file,
                 events=events,
-                plain=self.difference is not None,
+                resource=self.resource,
             )
             self._jobs.append(
                 self.paused_models.check_out(job) if self.paused_models else job

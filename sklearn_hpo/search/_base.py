@@ -7,7 +7,6 @@ import time
 import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +45,7 @@ from sklearn_hpo._sklearn_compat import (
     split_mismatch,
     without_scores,
 )
-from sklearn_hpo._study.evaluation import Rules
+from sklearn_hpo._study.evaluation import Check, Rules
 from sklearn_hpo._study.loop import Study
 from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo.search._checkpoint import open_checkpoint
@@ -160,9 +159,7 @@ class SearchCV(BaseSearchCV):
             warn_of_shared(problem)
             self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
-            study = self._run(problem, space, scheduler, events, began)
-            if study.difference is not None:
-                problem = replace(problem, resource=problem.resource.plain())
+            study, problem = self._run(problem, space, scheduler, events, began)
             with held(summary(warnings_of_fits(study))):
                 self._close(study, problem)
             if self.refit:
@@ -251,16 +248,16 @@ class SearchCV(BaseSearchCV):
         return [(numbers_of[train], numbers_of[test]) for train, test in splits]
 
     def _run(self, problem, space, scheduler, events, began):
-        """Run the study on the joblib backend that is active."""
+        """Run the study on the joblib backend that is active.
+
+        Return it, and the problem with the resource that it shared out.
+        """
         seed = self._draw_seed()
-        n_splits = len(problem.splits)
-        exact = scheduler.keeps_to_plan
-        rungs = [rung.n_trials if exact else None for rung in scheduler.plan]
         metric = self.refit if isinstance(self.refit, str) else None
         start_of = partial(make_start, self, space, metric, scheduler.n_planned)
         start = start_of(seed)
         if self.verbose > 0:
-            _write(self._overture(problem, scheduler))
+            write(self._overture(problem, scheduler))
         with (
             own_filters(problem.resource),
             open_executor(
@@ -270,40 +267,68 @@ class SearchCV(BaseSearchCV):
                 lost,
                 in_process=bool(problem.limits),
             ) as executor,
-            events.searching(
-                rungs, n_splits, detach=not executor.in_caller
-            ) as fold_events,
-            self._waiting_models(problem.resource, executor) as models,
             open_checkpoint(self, problem, space, scheduler, seed) as journal,
         ):
             if journal is not None and journal.seed != seed:
                 # parameters that a point leaves out are drawn from the seed
                 start = start_of(journal.seed)
-            executor.check(parts_of_jobs(self, has_listeners=fold_events is not None))
-            study = Study(
+            executor.check(parts_of_jobs(self, has_listeners=events.has_listeners))
+            study_of = partial(
+                Study,
                 space,
-                self._make_optimizer(scheduler.n_planned),
-                scheduler,
                 seed=seed if journal is None else journal.seed,
-                n_splits=n_splits,
+                n_splits=len(problem.splits),
                 score_of=partial(mean_score, metric=metric),
                 first=start.first,
                 source_of_first=start.source,
                 given_scores=start.given_scores,
                 source_task=start.source_task,
                 objectives_of=self._make_objectives(),
-                by_fold=problem.resource.by_fold,
-                fold_order=problem.resource.order,
                 limit_folder=limit_folder_of(problem.limits, executor),
                 journal=journal,
-                paused_models=models,
-                rules=self._rules(problem, scheduler, executor.n_workers, began),
-                fold_events=fold_events,
                 announce=self._announce if self.verbose > 0 else None,
             )
-            study.run(executor)
+            asked = problem.resource
+            problem, scheduler, check = self._tried(
+                study_of, problem, scheduler, executor
+            )
+            gave_up = asked.continues and not problem.resource.continues
+            study_of = partial(
+                study_of,
+                rules=self._rules(problem, scheduler, executor.n_workers, began),
+                check=check,
+                # workers have the one that was asked for
+                resource=problem.resource if gave_up else None,
+            )
+            study = self._run_study(study_of, problem, scheduler, executor, events)
         if problem.transformer_cache is not None:
             problem.transformer_cache.clear()
+        return study, problem
+
+    def _tried(self, study_of, problem, scheduler, executor):
+        """Try the resource; return the problem, the scheduler, and what that took."""
+        return problem, scheduler, Check()
+
+    def _run_study(self, study_of, problem, scheduler, executor, events):
+        """Return a study that has run."""
+        exact = scheduler.keeps_to_plan
+        rungs = [rung.n_trials if exact else None for rung in scheduler.plan]
+        resource = problem.resource
+        with (
+            events.searching(
+                rungs, len(problem.splits), detach=not executor.in_caller
+            ) as fold_events,
+            self._waiting_models(resource, executor) as models,
+        ):
+            study = study_of(
+                self._make_optimizer(scheduler.n_planned),
+                scheduler,
+                by_fold=resource.by_fold,
+                fold_order=resource.order,
+                paused_models=models,
+                fold_events=fold_events,
+            )
+            study.run(executor)
         return study
 
     def _draw_seed(self):
@@ -348,7 +373,7 @@ class SearchCV(BaseSearchCV):
         is_best = evaluation is best
         if self.verbose > 1 or is_best:
             share = "" if is_best else f" at {evaluation.budget:.3g} of the budget"
-            _write(
+            write(
                 f"[{type(self).__name__}] candidate {evaluation.trial.number + 1}"
                 f"{share if len(study.scheduler.plan) > 1 else ''}: "
                 f"mean score {evaluation.score:.6g}, "
@@ -591,7 +616,8 @@ def _own_results(evaluations):
     ]
 
 
-def _write(line):
+def write(line):
+    """Tell the user, who set `verbose`."""
     sys.stdout.write(line + "\n")
 
 

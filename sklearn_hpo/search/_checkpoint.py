@@ -185,12 +185,16 @@ def read_checkpoint(path):
     lines, _ = read_lines(path, path.read_bytes())
     header = lines[0] if lines else {}
     by_row = {}
+    by_fold = header.get("by_fold")
+    for line in lines[1:]:
+        if line["fold"] == CHECK:  # the search may have turned to folds
+            by_fold = by_fold or line["result"]["by_fold"]
     lines = [line for line in lines[1:] if line["fold"] != CHECK]
     for line in lines:
         place = line["fold"], line["budget"]
         by_row.setdefault(tuple(line["row"]), {})[place] = line
     # a share of the folds holds those of the smaller shares
-    belongs = le if header.get("by_fold") else eq
+    belongs = le if by_fold else eq
     groups = {}
     for line in lines:
         row, budget = tuple(line["row"]), line["budget"]

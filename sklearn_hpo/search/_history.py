@@ -99,7 +99,7 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
     return columns
 
 
-def costs(study, resource, check_cost):
+def costs(study, resource):
     """Return what each evaluation was planned to cost, and what it did.
 
     Parameters
@@ -108,8 +108,6 @@ def costs(study, resource, check_cost):
         That has ended.
     resource : Resource
         That it shared out.
-    check_cost : float
-        What it was planned to cost to find out whether models may go on.
 
     Returns
     -------
@@ -129,8 +127,8 @@ def costs(study, resource, check_cost):
     unit = _seconds_of_full(study, resource, planned, seconds)
     if study.evaluations:
         first = study.evaluations[0]
-        planned[first] += check_cost
-        seconds[first] += study.check_seconds
+        planned[first] += study.check.cost
+        seconds[first] += study.check.seconds
     rows = sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number))
     return {
         "planned_cost": [planned[e] for e in rows],
@@ -157,12 +155,11 @@ def _seconds_of_full(study, resource, planned, seconds):
 
 def _seconds_of_complete(study, resource, complete, planned, seconds):
     """Return the mean seconds of those that got all of it, if fitted in one go."""
-    goes_on = resource.continues and study.difference is None
-    if not goes_on and not resource.by_fold:
+    if not resource.continues and not resource.by_fold:
         return float(np.mean([seconds[e] for e in complete]))
     trials = {e.trial.number for e in complete}
     parts = [e for e in study.evaluations if e.trial.number in trials]
-    if not goes_on:
+    if resource.by_fold:
         return sum(seconds[e] for e in parts) / len(complete)
     # some of the time of a rung is repeated on each: it counts once
     design = [[1.0, planned[e]] for e in parts]

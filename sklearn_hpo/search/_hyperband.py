@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_hpo._evaluation.resources import choose_resource
+from sklearn_hpo._evaluation.resources import Data, Prices, choose_resource
 from sklearn_hpo._execution.folders import make_folder, remove_folder
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
+from sklearn_hpo._study.evaluation import Check
 from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo.optimizers import (
     TPE,
@@ -29,13 +30,16 @@ from sklearn_hpo.schedulers import (
     rung_budgets,
     without_useless_rungs,
 )
-from sklearn_hpo.search._base import SearchCV, python_numbers
+from sklearn_hpo.search._base import SearchCV, python_numbers, write
 from sklearn_hpo.search._history import costs
 
 # What learns from the losses, by its name.
 _SURROGATES = {"tpe": TPE, "gp": GaussianProcess}
 # Candidates that get all of the resource, at least.
 _N_FINALISTS = 3
+# By so much cheaper must another resource be before measured times choose it; those of
+# fits that take no longer than this tell nothing, and are nothing to save.
+_MUCH_CHEAPER, _LEAST_SECONDS = 1.5, 0.2
 
 
 class HyperbandSearchCV(SearchCV):
@@ -79,7 +83,9 @@ class HyperbandSearchCV(SearchCV):
           ``max_iter``, by their ``tol``); else folds; else, if there is one fold, rows,
           where they are 10,000 or more, or `min_resources` or `max_resources` is given.
           If there is none of these, all candidates get a whole fit, and a warning
-          says why.
+          says why. Where the first candidate shows that rungs of iterations would cost
+          1.5 times as much as those of folds, or more, folds take their place, unless
+          fits are quick, or `min_resources` or `max_resources` is given.
     min_resources : float or "auto", default="auto"
         What candidates start with, in units of the resource. ``"auto"`` is as many
         folds as have about a fifth of the tested rows, which is one of five;
@@ -142,7 +148,8 @@ class HyperbandSearchCV(SearchCV):
         sent to a worker only when one is free.
     random_state : int, RandomState instance or None, default=None
         Seed of the candidates. With an int, each ``fit`` gives the same result, unless
-        `deterministic` is False.
+        `deterministic` is False, or the clock makes ``resource="auto"`` choose folds in
+        one of them only.
     error_score : "raise" or float, default=nan
         Score of a fit that fails. A candidate with a score that is not finite goes no
         further. "raise" ends the search with the error of the fit.
@@ -224,7 +231,8 @@ class HyperbandSearchCV(SearchCV):
     resource_ : str
         The resource that was shared out.
     plan_ : dict of list
-        What was planned, as the method ``plan`` returns it.
+        What was planned, as the method ``plan`` returns it, but with costs as measured
+        on the first candidate where models go on.
     min_resources_, max_resources_ : int or float
         What candidates started with, and the most that they got.
     n_resources_ : list of int or float
@@ -398,6 +406,9 @@ class HyperbandSearchCV(SearchCV):
     def plan(self, X, y=None, **params):
         """Return what ``fit`` would run on such data, without fitting anything.
 
+        Costs are by rule: a share of the resource costs that share of a whole fit. What
+        each rung repeats, and so whether ``"auto"`` turns to folds, shows in ``fit``.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
@@ -430,9 +441,14 @@ class HyperbandSearchCV(SearchCV):
         """
         with python_numbers(self):
             problem, _, scheduler = self._prepare(X, y, params)
-        return self._describe(scheduler.plan, problem.resource, len(problem.splits))
+        return self._by_rule(problem, scheduler)
 
-    def _describe(self, rungs, resource, n_splits):
+    def _by_rule(self, problem, scheduler):
+        """Return the plan of a search whose costs have not been measured."""
+        check_cost = self._check_cost(problem, scheduler)
+        return self._describe(scheduler.plan, problem.resource, check_cost)
+
+    def _describe(self, rungs, resource, check_cost=0.0):
         columns = ["bracket", "rung", "resource", "n_candidates", "n_resources", "cost"]
         plan = {name: [] for name in columns}
         below = 0.0
@@ -449,18 +465,89 @@ class HyperbandSearchCV(SearchCV):
             )
             for name, value in zip(columns, entry, strict=True):
                 plan[name].append(value)
-        plan["cost"][0] += self._check_cost(rungs, resource, n_splits)
+        plan["cost"][0] += check_cost
         return plan
 
-    def _check_cost(self, rungs, resource, n_splits):
+    def _check_cost(self, problem, scheduler):
         """Return the cost of the trial of whether models may go on."""
-        budgets = sorted({rung.budget for rung in rungs})
+        resource, budgets = problem.resource, _budgets(scheduler)
         if not resource.continues or len(budgets) == 1:
             return 0.0
-        # on one fold: in steps and in one go
-        low, high = budgets[:2]
-        tried = resource.cost(low, 0.0) + resource.cost(high, low) + high
-        return tried / n_splits
+        # on one fold: in steps, and in one go with the second and the last of them
+        tried = budgets[: self._n_rungs_tried]
+        steps = zip(tried, [0.0, *tried], strict=False)
+        in_one_go = sum({tried[1], tried[-1]})
+        cost = sum(resource.cost(*step) for step in steps) + in_one_go
+        return cost / len(problem.splits)
+
+    @property
+    def _n_rungs_tried(self):
+        """How many rungs to try on the first candidate; None for all.
+
+        No more than models need to show that they may go on, if a longer fit could
+        come too late or be ended.
+        """
+        limits = self.max_time, self.fit_timeout, self.fit_memory_limit
+        return None if limits == (None,) * 3 else 2
+
+    def _tried(self, study_of, problem, scheduler, executor):
+        """Return what is left of the plan when the first candidate has been fitted.
+
+        Models that can't go on begin anew on each rung, and a search with the resource
+        "auto" that would be far cheaper with folds turns to them.
+        """
+        if not problem.resource.continues:
+            return problem, scheduler, Check()
+        study = study_of(self._make_optimizer(scheduler.n_planned), scheduler)
+        by_folds = partial(self._by_folds, problem, scheduler, study.space.size)
+
+        def decide(result):
+            resource = _measured(problem.resource, result, scheduler)
+            pays = self._is_dear(resource, scheduler, by_folds, len(problem.splits))
+            return {**result, "by_fold": pays}
+
+        report = study.check_going_on(executor, decide, self._n_rungs_tried)
+        if report is None:
+            return problem, scheduler, Check()
+        result, seconds = report.result, report.end - report.start
+        resource = _measured(problem.resource, result, scheduler)
+        cost = self._check_cost(problem, scheduler)
+        if resource.prices is not None:
+            cost = resource.prices.measuring / len(problem.splits)
+        if result["by_fold"]:
+            each = _cost_of_each(scheduler.plan, resource)
+            name = resource.name
+            resource, scheduler = by_folds()
+            if self.verbose > 0:
+                least = _cost_of_each(scheduler.plan, resource)
+                write(
+                    f"Turning to folds, as {name} saves too little: on the first "
+                    f"candidate, rungs cost {each:.2f} full evaluations for each "
+                    f"candidate, and rungs of folds {least:.2f}"
+                )
+        check = Check(result["difference"], seconds, cost)
+        return replace(problem, resource=resource), scheduler, check
+
+    def _is_dear(self, resource, scheduler, by_folds, n_splits):
+        """Whether rungs of folds would be so much cheaper that no clock errs so far."""
+        chosen = self.resource, self.min_resources, self.max_resources
+        prices = resource.prices
+        if chosen != ("auto",) * 3 or prices is None or n_splits < 2:
+            return False
+        if prices.whole < _LEAST_SECONDS:
+            return False
+        folds, other = by_folds()
+        least = _cost_of_each(other.plan, folds)
+        return _cost_of_each(scheduler.plan, resource) >= _MUCH_CHEAPER * least
+
+    def _by_folds(self, problem, scheduler, n_points):
+        """Return folds as the resource, and a scheduler of as many candidates."""
+        data = Data(
+            problem.estimator, problem.X, problem.y, problem.splits, None, frozenset()
+        )
+        resource = choose_resource("folds", "auto", "auto", data)
+        n = scheduler.n_planned
+        return resource, self._make_scheduler(resource, n_points, n)
 
     def _make_resource(self, data):
         return choose_resource(
@@ -489,7 +576,7 @@ class HyperbandSearchCV(SearchCV):
                 "strategy='halving'."
             )
 
-    def _make_scheduler(self, resource, n_points):
+    def _make_scheduler(self, resource, n_points, n_candidates=None):
         self._check_strategy()
         budgets = rung_budgets(
             resource.minimum,
@@ -517,7 +604,7 @@ class HyperbandSearchCV(SearchCV):
             plan = hyperband_plan(budgets, self.factor, n_brackets)
             plan = without_useless_rungs(plan, resource.cost)
             return Halving(plan, overlap=not self._learns)
-        n = self.n_candidates
+        n = n_candidates or self.n_candidates
         if n == "auto":
             n = _N_FINALISTS * math.ceil(self.factor ** (len(budgets) - 1) - 1e-9)
         n = int(min(n, n_points))
@@ -566,7 +653,7 @@ class HyperbandSearchCV(SearchCV):
                 remove_folder(folder)
 
     def _overture(self, problem, scheduler):
-        plan = self._describe(scheduler.plan, problem.resource, len(problem.splits))
+        plan = self._by_rule(problem, scheduler)
         columns = ("bracket", "n_candidates", "n_resources")
         rungs = "; ".join(
             f"bracket {bracket}: {n} with {n_resources}"
@@ -589,7 +676,7 @@ class HyperbandSearchCV(SearchCV):
         self.min_resources_ = resource.n_resources(budgets[0])
         self.resource_ = resource.name
         self._resource_names = set(resource.params(resource.maximum))
-        self.plan_ = self._describe(rungs, resource, self.n_splits_)
+        self.plan_ = self._describe(rungs, resource, study.check.cost)
         iters = [budgets.index(rungs[e.rung].budget) for e in evaluations]
         self.n_iterations_ = 1 + max(iters)
         self.n_possible_iterations_ = len(budgets)
@@ -604,18 +691,18 @@ class HyperbandSearchCV(SearchCV):
         return {"iter": iters, "n_resources": amounts}
 
     def _more_history(self, study, resource):
-        check_cost = self._check_cost(study.scheduler.plan, resource, self.n_splits_)
-        return costs(study, resource, check_cost)
+        return costs(study, resource)
 
     def _shortfalls(self, study, evaluations, problem):
         """Say what did not go on, and if no candidate got all of the resource."""
         resource = problem.resource
         shortfalls = []
-        if study.difference is not None:
+        difference = study.check.difference
+        if difference is not None and not resource.by_fold:
             shortfalls.append(
                 f"{type(problem.estimator).__name__} does not go on training by "
                 f"{resource.name!r}, so each rung was a fit of its own, which takes "
-                f"longer than planned: on the first candidate, {study.difference}."
+                f"longer than planned: on the first candidate, {difference}."
             )
         scored = [e.budget for e in evaluations if math.isfinite(e.score)]
         if scored and not any(e.status == "complete" for e in evaluations):
@@ -637,3 +724,24 @@ class HyperbandSearchCV(SearchCV):
         if all(n is not None and n < n_resources for n in n_iter_used):
             n_resources = math.ceil(np.mean(n_iter_used))
         return {**best.trial.params, **resource.params(n_resources)}
+
+
+def _budgets(scheduler):
+    return tuple(sorted({rung.budget for rung in scheduler.plan}))
+
+
+def _measured(resource, result, scheduler):
+    """Return a resource that goes on as far as it may, with the prices of that."""
+    if result["difference"] is not None:
+        resource = resource.plain()
+    return replace(resource, prices=Prices.of(result, _budgets(scheduler)))
+
+
+def _cost_of_each(rungs, resource):
+    """Return the mean cost of the candidates of a plan, in whole evaluations."""
+    n, cost, below = 0, 0.0, 0.0
+    for rung in rungs:
+        n += 0 if rung.level else rung.n_trials
+        cost += rung.n_trials * resource.cost(rung.budget, rung.level and below)
+        below = rung.budget
+    return cost / n

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._evaluation.cloning import copy_unfitted
+from sklearn_hpo._evaluation.resources._prices import Prices
 from sklearn_hpo._trial import FoldJob
 
 Indices = NDArray[np.intp]
@@ -27,6 +28,8 @@ class Resource:
         Whether amounts are integers.
     order : tuple of int
         In which folds are run; empty for the splitter's own order.
+    prices : Prices or None
+        What it costs, if that has been measured.
     """
 
     name: str = "folds"
@@ -34,6 +37,7 @@ class Resource:
     maximum: float = 1
     whole: bool = True
     order: tuple[int, ...] = ()
+    prices: Prices | None = None
     # whether a share of the budget is a share of the folds, which are all whole
     by_fold = True
     # whether a fitted model can go on where it ended
@@ -104,6 +108,8 @@ class Resource:
         cost : float
             In evaluations with the full budget.
         """
+        if self.prices is not None:
+            return self.prices(budget, before)
         return budget - before if self.by_fold or self.continues else budget
 
     def rows(self, train: Indices, fold: int, budget: float) -> Indices:

@@ -387,6 +387,8 @@ class Staged(Iterations):
 
     def cost(self, budget: float, before: float) -> float:
         """Return the length of the fit, or 0 if an earlier one reached so far."""
+        if self.prices is not None:
+            return super().cost(budget, before)
         n_resources = self.n_resources(budget)
         if before and self._length(self.n_resources(before)) >= n_resources:
             return 0.0
