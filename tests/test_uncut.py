@@ -11,9 +11,10 @@ from numpy.testing import assert_array_equal
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator
 
-from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV, _study
+from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 from sklearn_hpo._execution import signals as signals
 from sklearn_hpo._execution.signals import Terminated, signals_raise, uncut
+from sklearn_hpo._study import loop
 from sklearn_hpo._study.loop import Study
 from sklearn_hpo.optimizers import GaussianProcess, _base
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
@@ -92,11 +93,11 @@ def asha():
 PLACES = {
     "models told": (bayes, _base, "extended", 48, 4),
     "several told": (lambda: bayes(max_concurrent=3), _base, "extended", 48, 6),
-    "settled": (bayes, _study, "_is_whole", 9, 9),
+    "settled": (bayes, loop, "_is_whole", 9, 9),
     "raced": (lambda: bayes(racing=True), Racing, "estimate", 5, 5),
     "population told": (evolution, Population, "admit", 17, 17),
     "rung told": (halving, _base, "extended", 58, 10),
-    "rung settled": (halving, _study, "_is_whole", 14, 14),
+    "rung settled": (halving, loop, "_is_whole", 14, 14),
     "rung ranked": (halving, _halving._Scores, "add", 11, 11),
     "ranked alone": (asha, _halving._Scores, "add", 11, 11),
     "folds ranked": (lambda: halving(**FOLDS), _halving._Scores, "add", 11, 11),
@@ -138,9 +139,9 @@ def test_what_a_signal_comes_into_is_done_as_a_whole(place, signum, monkeypatch)
 def scores_of(search):
     """Return mean scores by trial and rung."""
     columns = search.history_
-    rungs = columns.get("rung", [0] * len(columns["trial"]))
+    rungs = columns.get("rung", [0] * len(columns["candidate"]))
     scored = zip(
-        columns["trial"], rungs, columns["score"], columns["status"], strict=True
+        columns["candidate"], rungs, columns["score"], columns["status"], strict=True
     )
     return {
         (trial, rung): score
