@@ -15,11 +15,11 @@ from sklearn_hpo import BayesSearchCV
 from sklearn_hpo._execution.executor import SequentialExecutor
 from sklearn_hpo._numerics.evidence import prior
 from sklearn_hpo._numerics.gp import Layout, Posterior
+from sklearn_hpo._numerics.gp_fits import Speed
 from sklearn_hpo._study.loop import Study
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import GaussianProcess, Random
 from sklearn_hpo.optimizers._bayesian import Acquisition, _draw
-from sklearn_hpo.optimizers._gp_fits import Speed
 from sklearn_hpo.schedulers import Racing
 from sklearn_hpo.space import SearchSpace
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import loguniform, randint, uniform
 
-from sklearn_hpo.optimizers import GaussianProcess
-from sklearn_hpo.optimizers._trust_region import (
+from sklearn_hpo._numerics.trust_region import (
     LENGTH,
     MAX_LENGTH,
     N_NEAR,
     TrustRegion,
     box_length,
 )
+from sklearn_hpo.optimizers import GaussianProcess
 from sklearn_hpo.space import SearchSpace
 
 NONE_YET = 1001

@@ -6,12 +6,8 @@ from contracts import SPACES, OptimizerContract, toy_loss
 from numpy.testing import assert_allclose
 from scipy.stats import uniform
 
-from sklearn_hpo.optimizers._forest import (
-    INACTIVE,
-    Forest,
-    RegressionForest,
-    _log_scale,
-)
+from sklearn_hpo._numerics.forest import INACTIVE, RegressionForest
+from sklearn_hpo.optimizers._forest import Forest, _log_scale
 from sklearn_hpo.space import SearchSpace
 
 CATEGORIES = (np.arange(3) + 0.5) / 3

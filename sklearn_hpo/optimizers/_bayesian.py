@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from sklearn_hpo._numerics.acquisition import log_ei, log_pi, lower_bound
 from sklearn_hpo._numerics.evidence import NOISE_BOUNDS, fit
 from sklearn_hpo._numerics.gp import NUGGET, Layout, Mixture, Posterior, Score
+from sklearn_hpo._numerics.gp_fits import Chain, Earlier, Speed, halved, informative
 from sklearn_hpo._numerics.maximize import maximise, untaken
 from sklearn_hpo._numerics.transform import Gaussianised, normalise_noisy
+from sklearn_hpo._numerics.trust_region import TrustRegion, View
 from sklearn_hpo.optimizers._base import Rows
-from sklearn_hpo.optimizers._gp_fits import Chain, Earlier, Speed, halved, informative
 from sklearn_hpo.optimizers._surrogate import MIN_DESIGN, SurrogateOptimizer
-from sklearn_hpo.optimizers._trust_region import TrustRegion, View
 from sklearn_hpo.space import SearchSpace
 
 N_POOL = 256  # candidates over the whole cube, and as many near the best rows
@@ -181,7 +181,9 @@ class GaussianProcess(SurrogateOptimizer):
         """
         n = len(self.losses)
         known, y, extra, offset = self._data(n, MAX_ROWS)
-        posterior = Posterior(known, y, self._theta(), self._task_layout, extra)
+        posterior = Posterior(
+            known, y, self._theta(len(self.rows)), self._task_layout, extra
+        )
         mean, std = posterior.predict(self._mark(rows))
         return Gaussianised(self.losses).moments(mean[:, 0] - offset, std)
 
@@ -237,7 +239,15 @@ class GaussianProcess(SurrogateOptimizer):
             pool = self.pool(taken, N_POOL, rng)
             rows, y, extra, _ = self._data(n, MAX_ROWS)
             n_earlier = 0 if self._earlier is None else len(self._earlier.y)
-            return View(rows, y, extra, self._theta(), n_earlier, self.domain, pool)
+            return View(
+                rows,
+                y,
+                extra,
+                self._theta(len(self.rows)),
+                n_earlier,
+                self.domain,
+                pool,
+            )
         theta = self._near_theta(n - n % REFIT_EVERY)
         region = self._region(n, theta)
         domain = region.restrict(self.domain)
@@ -255,7 +265,7 @@ class GaussianProcess(SurrogateOptimizer):
     def _near_theta(self, size: int) -> Array:
         """Return hyperparameters that fit what is near the best of `size` losses."""
         if self._near_fit[0] != size:
-            theta = self._chain.theta(size, self._n_first())
+            theta = self._theta(size)
             rows, y, extra = self._near(self._region(size, theta))
             if y.any():
                 theta = fit(rows, y, self._task_layout, theta, extra=extra)[0]
@@ -298,7 +308,8 @@ class GaussianProcess(SurrogateOptimizer):
         rows, y, _, scale = self._timed(len(self.rows), MAX_ROWS)
         if not len(rows):
             return None
-        theta = self._pace.theta(len(self.rows), self._n_first())
+        data = partial(self._timed, limit=MAX_FIT)
+        theta = self._pace.theta(len(self.rows), self._n_first(), data)
         return Speed(rows, y, scale, theta, self.layout)
 
     def _timed(self, size: int, limit: int) -> tuple[Rows, Array, float, float]:
@@ -324,9 +335,9 @@ class GaussianProcess(SurrogateOptimizer):
                 np.append(layout.conditional, False),
             )
         self._task_layout = layout
-        self._chain = Chain(layout, partial(self._data, limit=MAX_FIT))
+        self._chain = Chain(layout)
         self._near_fit = 0, np.empty(0)
-        self._pace = Chain(self.layout, partial(self._timed, limit=MAX_FIT))
+        self._pace = Chain(self.layout)
 
     def _mark(self, rows: Rows, task: float = 1.0) -> Rows:
         """Add the column that tells tasks apart, if there are two."""
@@ -384,8 +395,9 @@ class GaussianProcess(SurrogateOptimizer):
             targets, _ = posterior.predict(rows)
         return mixture, targets[view.n_earlier :].min(axis=0)
 
-    def _theta(self) -> Array:
-        return self._chain.theta(len(self.rows), self._n_first())
+    def _theta(self, size: int) -> Array:
+        data = partial(self._data, limit=MAX_FIT)
+        return self._chain.theta(size, self._n_first(), data)
 
     def _n_first(self) -> int:
         return min(self.n_design, self.n_iter)

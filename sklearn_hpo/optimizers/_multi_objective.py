@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.ehvi import Improvement
 from sklearn_hpo._numerics.gp import Posterior
+from sklearn_hpo._numerics.gp_fits import Chain, informative
 from sklearn_hpo._numerics.maximize import maximise
 from sklearn_hpo._numerics.pareto import crowded_order, non_dominated_rank
 from sklearn_hpo._numerics.transform import normalise
 from sklearn_hpo.optimizers._base import Rows, extended
 from sklearn_hpo.optimizers._bayesian import MAX_FIT, MAX_ROWS, N_POOL
-from sklearn_hpo.optimizers._gp_fits import Chain, informative
 from sklearn_hpo.optimizers._surrogate import N_ELITE, SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -81,10 +81,7 @@ class HypervolumeGP(SurrogateOptimizer):
         """
         super().start(space, seed)
         self._known = np.empty((0, self.n_objectives))
-        self._chains = [
-            Chain(self.layout, partial(self._data, objective=j, limit=MAX_FIT))
-            for j in range(self.n_objectives)
-        ]
+        self._chains = [Chain(self.layout) for _ in range(self.n_objectives)]
 
     def tell(
         self,
@@ -192,7 +189,8 @@ class HypervolumeGP(SurrogateOptimizer):
 
     def _theta(self, objective: int) -> Array:
         first = min(self.n_design, self.n_iter)
-        return self._chains[objective].theta(len(self.rows), first)
+        data = partial(self._data, objective=objective, limit=MAX_FIT)
+        return self._chains[objective].theta(len(self.rows), first, data)
 
     def _data(self, size: int, objective: int, limit: int) -> tuple[Rows, Array, Array]:
         """Return rows, targets and no extra variances of the first `size` losses."""

@@ -1,8 +1,5 @@
 """Populations of a steady-state evolution: functions of the losses told so far."""
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -157,10 +154,7 @@ class ParetoPopulation:
 
     def __init__(self, size: int, n_niched: int = 0) -> None:
         self.members: Index = np.full(size, -1)
-        self._order: Callable[[Losses], Index] = crowded_order
-        if n_niched:
-            directions = reference_directions(n_niched, size)
-            self._order = partial(niched_order, directions=directions)
+        self._directions = reference_directions(n_niched, size) if n_niched else None
 
     def admit(self, number: int, losses: Losses) -> None:
         """Let a row compete.
@@ -224,6 +218,11 @@ class ParetoPopulation:
             parts = weights * scaled
             mixed[finite] = parts.max(axis=1) + AUGMENTED * parts.sum(axis=1)
         return mixed
+
+    def _order(self, losses: Losses) -> Index:
+        if self._directions is None:
+            return crowded_order(losses)
+        return niched_order(losses, directions=self._directions)
 
 
 def diversity(rows: Rows, categorical: NDArray[np.bool_]) -> float:

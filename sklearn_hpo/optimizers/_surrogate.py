@@ -58,8 +58,6 @@ class SurrogateOptimizer(Optimizer):
         super().start(space, seed)
         categorical = np.array([c.kind == "categorical" for c in space.columns], bool)
         self.layout = Layout(categorical, space.conditional)
-        levels = tuple(column.centres for column in space.columns)
-        self.domain = Domain(space.from_unit, levels, categorical)
         self.grid: Rows | None = np.empty((1, 0))
         if space.n_columns:
             self.grid = self.domain.grid(MAX_GRID)
@@ -168,6 +166,12 @@ class SurrogateOptimizer(Optimizer):
             everything = self.space.from_unit(np.vstack(points))
         free = untaken(everything, taken)
         return free if len(free) else everything
+
+    @property
+    def domain(self) -> Domain:
+        """The rows of the space, among which to maximise."""
+        levels = tuple(column.centres for column in self.space.columns)
+        return Domain(self.space.from_unit, levels, self.layout.categorical)
 
     def level_widths(self) -> Rows:
         """Return how far apart the values of each column are.
