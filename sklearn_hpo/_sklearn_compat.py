@@ -33,6 +33,7 @@ __all__ = [
     "StrOptions",
     "average_over_folds_run",
     "check_method_params",
+    "check_parameters",
     "check_refit",
     "close_scores",
     "configured",
@@ -54,6 +55,11 @@ __all__ = [
 version = parse_version(sklearn.__version__)
 FROM_1_7 = version >= parse_version("1.7.0rc0")
 FROM_1_9 = version >= parse_version("1.9.0rc0")
+
+
+def check_parameters(owner):
+    """Raise if a parameter is not as `_parameter_constraints` of the class says."""
+    owner._validate_params()
 
 
 # Steps of BaseSearchCV.fit

@@ -37,13 +37,14 @@ class Forest(SurrogateOptimizer):
     categorical and conditional columns; inactive coordinates are set below all active
     ones. Pending rows are taken to get the losses that the forest predicts.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
-    n_iter : int
-        How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
         Size of the initial design; "auto" is two more than a third of the columns,
-        those of each branch counted, at most a quarter of `n_iter`, but at least 4.
+        those of each branch counted, at most a quarter of the candidates that the study
+        plans, but at least 4.
 
     References
     ----------
@@ -52,59 +53,37 @@ class Forest(SurrogateOptimizer):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import Forest, Told
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = Forest(n_iter=20)
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
+    >>> optimizer = Forest()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=20, seed=0)
     >>> for _ in range(20):
-    ...     row = optimizer.ask(1, np.empty((0, 1)))
-    ...     optimizer.tell(row, (row[:, 0] - 0.3) ** 2, np.ones(1))
+    ...     row = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(row[None], losses=(row - 0.3) ** 2))
     >>> bool(optimizer.losses.min() < 1e-3)
     True
     """
 
     name = "forest"
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
-
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
+    ) -> None:
+        super().start(space, n_iter, seed, n_objectives)
         self._categories = tuple(
             c.centres if c.kind == "categorical" else None for c in space.columns
         )
 
-    def choose(
+    def _choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
     ) -> Rows:
-        """Return the row of the largest logarithmic expected improvement.
-
-        Parameters
-        ----------
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows whose losses have not been told yet.
-        taken : set of bytes
-            The rows told and pending.
-        rng : numpy.random.Generator
-            Of this proposal.
-
-        Returns
-        -------
-        row : ndarray of shape (n_columns,)
-            A canonical row.
-        """
-        pool = self.pool(taken, N_POOL, rng)
+        pool = self._pool(taken, N_POOL, rng)
         if (len(self.rows) + len(pending)) % RANDOM_EVERY == 0:
             first: Rows = pool[0]
             return first
-        rows, y = self.rows, _log_scale(self.losses)
+        rows, y = self.rows, _log_scale(self._loss)
         forest = RegressionForest(rows, y, self._categories, rng)
         if len(pending):
             y = np.append(y, forest.predict(pending)[0])
@@ -125,8 +104,8 @@ class Forest(SurrogateOptimizer):
         for _ in range(N_STEPS):
             top = np.argsort(-scores, kind="stable")[:N_STARTS]
             starts, scores = starts[top], scores[top]
-            steps = perturb(starts, N_NEAR, self.domain, rng)
-            around = [neighbours(row, self.domain, rng) for row in starts]
+            steps = perturb(starts, N_NEAR, self._domain, rng)
+            around = [neighbours(row, self._domain, rng) for row in starts]
             near = self.space.from_unit(np.vstack([steps, *around]))
             near = untaken(near, taken)
             if not len(near):

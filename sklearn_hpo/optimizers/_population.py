@@ -1,5 +1,7 @@
 """Populations of a steady-state evolution: functions of the losses told so far."""
 
+import numbers
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,11 +10,16 @@ from sklearn_hpo._numerics.pareto import (
     niched_order,
     reference_directions,
 )
+from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers._base import Rows
 
 Losses = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+POPULATION_SIZE = [
+    StrOptions({"auto"}),
+    Interval(numbers.Integral, 4, None, closed="left"),
+]
 PATIENCE = 3  # times the population, without a better loss, until half of it restarts
 AUGMENTED = 0.05  # the share of the sum beside the largest of weighted losses
 

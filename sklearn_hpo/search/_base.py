@@ -92,14 +92,15 @@ class SearchCV(BaseSearchCV):
         "cache_transformers": ["boolean"],
     }
 
+    _n_objectives = 1
     # whether the seconds of fits or scores are goals, so must be real
     _goes_by_times = False
     # whether candidates are evaluated with less than all of the resource
     _has_rungs = False
 
     @abstractmethod
-    def _make_optimizer(self, n_trials):
-        """Return an Optimizer for a study that plans so many trials."""
+    def _make_optimizer(self):
+        """Return the Optimizer, not started."""
 
     @abstractmethod
     def _make_scheduler(self, resource, n_points):
@@ -282,7 +283,7 @@ class SearchCV(BaseSearchCV):
             executor.check(parts_of_jobs(self, has_listeners=fold_events is not None))
             study = Study(
                 space,
-                self._make_optimizer(scheduler.n_planned),
+                self._make_optimizer(),
                 scheduler,
                 seed=seed if journal is None else journal.seed,
                 n_splits=n_splits,
@@ -292,6 +293,7 @@ class SearchCV(BaseSearchCV):
                 given_scores=start.given_scores,
                 source_task=start.source_task,
                 objectives_of=self._make_objectives(),
+                n_objectives=self._n_objectives,
                 by_fold=problem.resource.by_fold,
                 fold_order=problem.resource.order,
                 limit_folder=limit_folder_of(problem.limits, executor),

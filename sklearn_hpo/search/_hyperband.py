@@ -5,7 +5,6 @@ import numbers
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,8 @@ from sklearn_hpo._evaluation.resources import choose_resource
 from sklearn_hpo._execution.folders import make_folder, remove_folder
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
 from sklearn_hpo._study.paused import PausedModels
-from sklearn_hpo.optimizers import (
-    TPE,
-    GaussianProcess,
-    MultiFidelity,
-    Random,
-    Sobol,
-)
+from sklearn_hpo.optimizers import MultiFidelity
+from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import (
     ASHA,
     Halving,
@@ -33,7 +27,6 @@ from sklearn_hpo.search._base import SearchCV, python_numbers
 from sklearn_hpo.search._history import costs
 
 # What learns from the losses, by its name.
-_SURROGATES = {"tpe": TPE, "gp": GaussianProcess}
 # Candidates that get all of the resource, at least.
 _N_FINALISTS = 3
 
@@ -321,7 +314,7 @@ class HyperbandSearchCV(SearchCV):
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "strategy": [StrOptions({"halving", "hyperband", "asha"})],
-        "optimizer": [StrOptions({"random", "sobol", *_SURROGATES})],
+        "optimizer": [StrOptions({"random", "sobol", "tpe", "gp"})],
         "n_brackets": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
@@ -538,14 +531,13 @@ class HyperbandSearchCV(SearchCV):
     @property
     def _learns(self):
         """Whether candidates depend on scores."""
-        return self.optimizer in _SURROGATES
+        return make_optimizer(self.optimizer).learns
 
-    def _make_optimizer(self, n_trials):
-        if self.optimizer == "random":
-            return Random()
-        if self.optimizer == "sobol":
-            return Sobol()
-        return MultiFidelity(partial(_SURROGATES[self.optimizer], n_trials, 1))
+    def _make_optimizer(self):
+        optimizer = make_optimizer(self.optimizer)
+        if optimizer.multi_fidelity:
+            return optimizer
+        return MultiFidelity(optimizer=optimizer)
 
     def _rules(self, problem, scheduler, n_workers, began):
         rules = super()._rules(problem, scheduler, n_workers, began)
