@@ -33,7 +33,6 @@ __all__ = [
     "StrOptions",
     "average_over_folds_run",
     "check_method_params",
-    "check_parameters",
     "check_refit",
     "close_scores",
     "configured",
@@ -49,6 +48,7 @@ __all__ = [
     "scorer_attribute",
     "select_best_index",
     "split_mismatch",
+    "validate_params",
     "without_scores",
 ]
 
@@ -57,9 +57,9 @@ FROM_1_7 = version >= parse_version("1.7.0rc0")
 FROM_1_9 = version >= parse_version("1.9.0rc0")
 
 
-def check_parameters(owner):
-    """Raise if a parameter is not as `_parameter_constraints` of the class says."""
-    owner._validate_params()
+def validate_params(estimator):
+    """Raise in scikit-learn's words if a parameter breaks its constraint."""
+    estimator._validate_params()
 
 
 # Steps of BaseSearchCV.fit

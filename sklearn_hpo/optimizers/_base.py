@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from sklearn_hpo._numerics.streams import stream
-from sklearn_hpo._sklearn_compat import check_parameters
+from sklearn_hpo._sklearn_compat import validate_params
 from sklearn_hpo.space import SearchSpace
 
 Rows = NDArray[np.float64]
@@ -101,7 +101,7 @@ class Told:
 
         Returns
         -------
-        told : Told
+        Told
             With arrays of the right shapes.
         """
         m = len(rows)
@@ -226,7 +226,7 @@ class Optimizer(BaseEstimator, ABC):
             If a parameter is out of its range, or does not suit the number of
             objectives.
         """
-        check_parameters(self)
+        validate_params(self)
         self._check_objectives(n_objectives)
         self.space = space
         self.n_iter = n_iter
@@ -250,8 +250,9 @@ class Optimizer(BaseEstimator, ABC):
 
         Returns
         -------
-        proposal : Proposal
-            Of a row that is neither told nor pending, if the space has any.
+        Proposal
+            Of a row that is neither told nor pending, if possible: in the place of one
+            that is, a search draws another one at random.
         """
 
     def tell(self, told: Told) -> None:
@@ -332,7 +333,7 @@ class Optimizer(BaseEstimator, ABC):
 
         Returns
         -------
-        rng : numpy.random.Generator
+        numpy.random.Generator
             Seeded with the seed of the study and the number of the proposal.
         """
         return stream(self.seed, self.n_proposed + n_pending, "proposal")
