@@ -125,7 +125,6 @@ class GaussianProcess(SurrogateOptimizer):
     name = "gp"
     predicts = True
     _near_fit: tuple[int, Array]
-
     _parameter_constraints: ClassVar = {
         **SurrogateOptimizer._parameter_constraints,
         "acquisition": [StrOptions(set(get_args(Acquisition)))],
@@ -156,9 +155,7 @@ class GaussianProcess(SurrogateOptimizer):
     def predict(self, rows: Rows) -> tuple[Array, Array]:
         n = len(self.losses)
         known, y, extra, offset = self._data(n, MAX_ROWS)
-        posterior = Posterior(
-            known, y, self._theta(len(self.rows)), self._task_layout, extra
-        )
+        posterior = Posterior(known, y, self._theta(n), self._task_layout, extra)
         mean, std = posterior.predict(self._mark(rows))
         return Gaussianised(self._loss).moments(mean[:, 0] - offset, std)
 
@@ -198,15 +195,8 @@ class GaussianProcess(SurrogateOptimizer):
             pool = self._pool(taken, N_POOL, rng)
             rows, y, extra, _ = self._data(n, MAX_ROWS)
             n_earlier = 0 if self._earlier is None else len(self._earlier.y)
-            return View(
-                rows,
-                y,
-                extra,
-                self._theta(len(self.rows)),
-                n_earlier,
-                self._domain,
-                pool,
-            )
+            theta = self._theta(n)
+            return View(rows, y, extra, theta, n_earlier, self._domain, pool)
         theta = self._near_theta(n - n % REFIT_EVERY)
         region = self._region(n, theta)
         domain = region.restrict(self._domain)

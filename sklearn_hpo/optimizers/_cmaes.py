@@ -106,7 +106,6 @@ class CMAES(SurrogateOptimizer):
     """
 
     name = "cmaes"
-
     _parameter_constraints: ClassVar = {"population_size": POPULATION_SIZE}
 
     def __init__(self, *, population_size: int | Literal["auto"] = "auto") -> None:

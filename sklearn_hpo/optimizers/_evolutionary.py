@@ -91,7 +91,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         self._widths = self._level_widths()
         self._past: list[NDArray[np.intp]] = []
         # the losses, infinite for failures
-        self._known = np.empty((0, n_objectives)[: 1 + (n_objectives > 1)])
+        self._known = np.empty(0 if n_objectives == 1 else (0, n_objectives))
         self._population = self._make_population()
 
     def tell(self, told: Told) -> None:

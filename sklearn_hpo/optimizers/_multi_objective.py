@@ -62,7 +62,6 @@ class HypervolumeGP(SurrogateOptimizer):
     """
 
     name = "gp"
-
     multi_objective = True
     _least_objectives = 2
 

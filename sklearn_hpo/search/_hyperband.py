@@ -26,7 +26,6 @@ from sklearn_hpo.schedulers import (
 from sklearn_hpo.search._base import SearchCV, python_numbers
 from sklearn_hpo.search._history import costs
 
-# What learns from the losses, by its name.
 # Candidates that get all of the resource, at least.
 _N_FINALISTS = 3
 
