@@ -16,7 +16,7 @@ from sklearn_hpo._execution import signals as signals
 from sklearn_hpo._execution.signals import Terminated, signals_raise, uncut
 from sklearn_hpo._study import loop
 from sklearn_hpo._study.loop import Study
-from sklearn_hpo.optimizers import GaussianProcess, _base
+from sklearn_hpo.optimizers import GaussianProcess, Told, _base
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.optimizers._population import Population
 from sklearn_hpo.schedulers import _halving
@@ -126,7 +126,7 @@ def test_what_a_signal_comes_into_is_done_as_a_whole(place, signum, monkeypatch)
     assert len(found) == len(study.settled) == n_ended < len(expected)
     assert found.items() <= expected.items()
     told = study.optimizer
-    for optimizer in (told, *getattr(told, "members", ())):
+    for optimizer in (told, *getattr(told, "_members", ())):
         assert len(optimizer.rows) == len(optimizer.losses) == n_ended
         assert len(optimizer.budgets) == len(optimizer.variances) == n_ended
     if isinstance(told, EvolutionaryOptimizer):
@@ -156,10 +156,10 @@ def test_an_interrupt_while_a_model_is_told_leaves_it_whole(at, monkeypatch):
     with pytest.warns(RuntimeWarning, match="interrupted"):
         fitted = bayes().fit(X, Y)
     results = fitted.cv_results_
-    optimizer = GaussianProcess(16)
-    optimizer.start(fitted.space_, 0)
+    optimizer = GaussianProcess()
+    optimizer.start(fitted.space_, 16, 0)
     rows = np.array([fitted.space_.encode(params) for params in results["params"]])
-    optimizer.tell(rows, -results["mean_test_score"], np.ones(len(rows)))
+    optimizer.tell(Told.of(rows, -results["mean_test_score"]))
     mean, std = optimizer.predict(rows)
     assert_array_equal(fitted.predict_score(results["params"]), (-mean, std))
 

@@ -24,12 +24,13 @@ from _tasks import more_synthetic_tasks, synthetic_tasks
 from threadpoolctl import threadpool_limits
 
 from sklearn_hpo._numerics import evidence
+from sklearn_hpo._numerics import gp_fits as _processes
 from sklearn_hpo.optimizers import (
     RBF,
     GaussianProcess,
     Portfolio,
+    Told,
     _bayesian,
-    _processes,
     _rbf,
 )
 from sklearn_hpo.space import SearchSpace
@@ -137,18 +138,18 @@ def run(variant, name, seed):
     """Return the regrets at the checkpoints, and the milliseconds of a turn."""
     task, space, usual = tasks()[name]
     pending, seconds, scores = np.empty((0, space.n_columns)), 0.0, []
-    members = [member(N_ITER, variant.n_design) for member in variant.members]
-    optimizer = Portfolio(members)
+    members = [member(n_initial_points=variant.n_design) for member in variant.members]
+    optimizer = Portfolio(members=members)
     with ExitStack() as stack:
         for owner, attribute, value in variant.patches:
             stack.enter_context(patch.object(owner, attribute, value))
-        optimizer.start(space, seed)
+        optimizer.start(space, N_ITER, seed)
         for _ in range(N_ITER):
             began = time.process_time()
-            row = optimizer.ask(1, pending)
+            row = optimizer.ask(pending).row
             seconds += time.process_time() - began
-            scores.append(score(task, space, row[0]))
-            optimizer.tell(row, np.array([-scores[-1]]), np.ones(1))
+            scores.append(score(task, space, row))
+            optimizer.tell(Told.of(row[None], [-scores[-1]]))
     best = np.array([max(scores[:n]) for n in CHECKPOINTS])
     regret = np.minimum((task.optimum - best) / (task.optimum - usual), 1.0)
     return regret, 1e3 * seconds / N_ITER

@@ -20,7 +20,7 @@ import importlib.util
 import time
 import tracemalloc
 import warnings
-from inspect import isabstract, signature
+from inspect import isabstract
 from pathlib import Path
 
 import numpy as np
@@ -55,29 +55,23 @@ class Ours:
     """
 
     def __init__(self, name, n_iter):
-        make = getattr(optimizers, name)
-        if make is optimizers.Portfolio:  # what surrogate="auto" is
-            members = optimizers.GaussianProcess, optimizers.RBF
-            self.optimizer = make([member(n_iter) for member in members])
-        elif make is optimizers.EvolutionaryOptimizer:
-            self.optimizer = make(n_iter, optimizers.DifferentialBreeder())
-        elif make is optimizers.HypervolumeGP:
-            self.optimizer = make(n_iter, "auto", 2)
-        else:
-            takes_n_iter = "n_iter" in signature(make).parameters
-            self.optimizer = make(n_iter) if takes_n_iter else make()
-        self.optimizer.start(SearchSpace(SPACE), 0)
+        self.optimizer = getattr(optimizers, name)()
+        space = SearchSpace(SPACE)
+        try:
+            self.optimizer.start(space, n_iter, 0)
+        except ValueError:  # it is for several objectives only
+            self.optimizer.start(space, n_iter, 0, n_objectives=2)
 
     def know(self, rows):
         """Take results from elsewhere."""
         losses = loss_of(rows)
-        if isinstance(self.optimizer, optimizers.HypervolumeGP):
+        if self.optimizer.n_objectives == 2:
             losses = np.column_stack([losses, loss_of(1.0 - rows)])
-        self.optimizer.tell(rows, losses, np.ones(len(rows)))
+        self.optimizer.tell(optimizers.Told.of(rows, losses))
 
     def turn(self):
         """Propose, and take the result."""
-        self.know(self.optimizer.ask(1, np.empty((0, D))))
+        self.know(self.optimizer.ask(np.empty((0, D))).row[None])
 
 
 class Optuna:
@@ -128,7 +122,8 @@ def candidates():
     ours = [
         name
         for name, kind in classes.items()
-        if issubclass(kind, optimizers.Optimizer)
+        if isinstance(kind, type)
+        and issubclass(kind, optimizers.Optimizer)
         and not isabstract(kind)
         and kind is not optimizers.MultiFidelity  # asks one of the others
     ]

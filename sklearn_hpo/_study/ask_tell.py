@@ -14,9 +14,10 @@ from threadpoolctl import ThreadpoolController
 
 from sklearn_hpo._checkpoint.journal import Journal
 from sklearn_hpo._execution.signals import uncut
+from sklearn_hpo._numerics.streams import stream
 from sklearn_hpo._study.evaluation import Evaluation
 from sklearn_hpo._trial import Trial
-from sklearn_hpo.optimizers import Optimizer
+from sklearn_hpo.optimizers import Optimizer, Told
 from sklearn_hpo.space import SearchSpace
 
 # How often the optimizer is asked for another candidate.
@@ -38,6 +39,10 @@ class Candidates:
         Where they lie.
     optimizer : Optimizer
         Proposes them.
+    n_iter : int
+        How many are planned.
+    n_objectives : int
+        How many losses each has.
     seed : int
         Of the optimizer and of the draws that replace repeated candidates.
     n_splits : int
@@ -59,6 +64,8 @@ class Candidates:
 
     space: SearchSpace
     optimizer: Optimizer
+    n_iter: int
+    n_objectives: int
     seed: int
     n_splits: int
     first: Sequence[dict[str, Any]]
@@ -79,14 +86,15 @@ class Candidates:
 
     def begin(self) -> None:
         """Start the optimizer, with what is known before the first trial."""
-        self.optimizer.start(self.space, self.seed)
+        self.optimizer.start(self.space, self.n_iter, self.seed, self.n_objectives)
         if self.source_task is not None and len(self.source_task[1]):
-            self.optimizer.tell_source_task(*self.source_task)
+            rows, losses = self.source_task
+            self.optimizer.tell_source_task(rows, losses[:, None])
         if self.first:
             self.optimizer.expect(self.space.encode(self.first[0]))
         if self.given_scores is not None and len(self.given_scores[1]):
             rows, losses = self.given_scores
-            self.optimizer.tell(rows, losses, np.ones(len(losses)))
+            self.optimizer.tell(Told.of(rows, losses))
             self._seen |= {self.space.key(self.space.decode(row)) for row in rows}
 
     def observe(self, evaluations: list[Evaluation]) -> None:
@@ -111,13 +119,14 @@ class Candidates:
             self.objectives_of(e.results) if self.objectives_of else e.estimate
             for e in evaluations
         ]
-        self.optimizer.tell(
+        told = Told.of(
             np.array([e.trial.row for e in evaluations]),
             -np.array(scores),
             np.array([e.budget for e in evaluations]),
             self.n_splits * np.array([e.fit_seconds for e in evaluations]),
             np.array([e.variance for e in evaluations]),
         )
+        self.optimizer.tell(told)
 
     def next(self, number: int) -> Trial | None:
         """Return a new trial, or None if there is no other candidate.
@@ -183,14 +192,14 @@ class Candidates:
         pending = list(self._pending.values())
         rows = np.array(pending).reshape(len(pending), self.space.n_columns)
         for _ in range(_MAX_ASKS):
-            row = self.optimizer.ask(1, rows)[0]
-            yield row, self.optimizer.source(len(rows))
+            proposal = self.optimizer.ask(rows)
+            row = proposal.row
+            yield row, proposal.source
             if row.tobytes() in self._rows:
                 break
             # the same candidate, in another branch: that row is none to propose
             rows = np.vstack([rows, row])
-        # a stream of its own: proposals count from 0, redraws carry a third number
-        rng = np.random.default_rng([self.seed, number, 1])
+        rng = stream(self.seed, number, "redraw")
         for _ in range(_MAX_REDRAWS):
             yield self.space.sample(1, rng)[0], "random"
 

@@ -110,6 +110,7 @@ class Study:
     given_scores: Results | None = None
     source_task: Results | None = None
     objectives_of: Callable[[list[dict[str, Any]]], NDArray[np.float64]] | None = None
+    n_objectives: int = 1
     by_fold: bool = True
     fold_order: Sequence[int] = ()
     limit_folder: Path | None = None
@@ -143,6 +144,8 @@ class Study:
         self._candidates = Candidates(
             self.space,
             self.optimizer,
+            self.scheduler.n_planned,
+            self.n_objectives,
             self.seed,
             self.n_splits,
             self.first,

@@ -91,14 +91,15 @@ class SearchCV(BaseSearchCV):
         "cache_transformers": ["boolean"],
     }
 
+    _n_objectives = 1
     # whether the seconds of fits or scores are goals, so must be real
     _goes_by_times = False
     # whether candidates are evaluated with less than all of the resource
     _has_rungs = False
 
     @abstractmethod
-    def _make_optimizer(self, n_trials):
-        """Return an Optimizer for a study that plans so many trials."""
+    def _make_optimizer(self):
+        """Return the Optimizer, not started."""
 
     @abstractmethod
     def _make_scheduler(self, resource, n_points):
@@ -284,6 +285,7 @@ class SearchCV(BaseSearchCV):
                 given_scores=start.given_scores,
                 source_task=start.source_task,
                 objectives_of=self._make_objectives(),
+                n_objectives=self._n_objectives,
                 limit_folder=limit_folder_of(problem.limits, executor),
                 journal=journal,
                 announce=self._announce if self.verbose > 0 else None,
@@ -321,7 +323,7 @@ class SearchCV(BaseSearchCV):
             self._waiting_models(resource, executor) as models,
         ):
             study = study_of(
-                self._make_optimizer(scheduler.n_planned),
+                self._make_optimizer(),
                 scheduler,
                 by_fold=resource.by_fold,
                 fold_order=resource.order,

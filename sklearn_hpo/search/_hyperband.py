@@ -15,13 +15,8 @@ from sklearn_hpo._execution.folders import make_folder, remove_folder
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
 from sklearn_hpo._study.evaluation import Check
 from sklearn_hpo._study.paused import PausedModels
-from sklearn_hpo.optimizers import (
-    TPE,
-    GaussianProcess,
-    MultiFidelity,
-    Random,
-    Sobol,
-)
+from sklearn_hpo.optimizers import MultiFidelity
+from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import (
     ASHA,
     Halving,
@@ -33,8 +28,6 @@ from sklearn_hpo.schedulers import (
 from sklearn_hpo.search._base import SearchCV, python_numbers, write
 from sklearn_hpo.search._history import costs
 
-# What learns from the losses, by its name.
-_SURROGATES = {"tpe": TPE, "gp": GaussianProcess}
 # Candidates that get all of the resource, at least.
 _N_FINALISTS = 3
 # By so much cheaper must another resource be before measured times choose it; those of
@@ -329,7 +322,7 @@ class HyperbandSearchCV(SearchCV):
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "strategy": [StrOptions({"halving", "hyperband", "asha"})],
-        "optimizer": [StrOptions({"random", "sobol", *_SURROGATES})],
+        "optimizer": [StrOptions({"random", "sobol", "tpe", "gp"})],
         "n_brackets": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
@@ -498,7 +491,7 @@ class HyperbandSearchCV(SearchCV):
         """
         if not problem.resource.continues:
             return problem, scheduler, Check()
-        study = study_of(self._make_optimizer(scheduler.n_planned), scheduler)
+        study = study_of(self._make_optimizer(), scheduler)
         by_folds = partial(self._by_folds, problem, scheduler, study.space.size)
 
         def decide(result):
@@ -625,14 +618,13 @@ class HyperbandSearchCV(SearchCV):
     @property
     def _learns(self):
         """Whether candidates depend on scores."""
-        return self.optimizer in _SURROGATES
+        return make_optimizer(self.optimizer).learns
 
-    def _make_optimizer(self, n_trials):
-        if self.optimizer == "random":
-            return Random()
-        if self.optimizer == "sobol":
-            return Sobol()
-        return MultiFidelity(partial(_SURROGATES[self.optimizer], n_trials, 1))
+    def _make_optimizer(self):
+        optimizer = make_optimizer(self.optimizer)
+        if optimizer.multi_fidelity:
+            return optimizer
+        return MultiFidelity(optimizer=optimizer)
 
     def _rules(self, problem, scheduler, n_workers, began):
         rules = super()._rules(problem, scheduler, n_workers, began)
