@@ -90,8 +90,12 @@ def test_finds_the_best_choice_and_comes_near_the_best_number(algorithm, surroga
         for seed in range(5)
     ]
     scores = [-fitted.best_score_ for fitted in found]
-    # 80 draws have one choice and one k in 24, and 3 or 4 values of x there
-    assert np.median(scores) < (1e-3 if surrogate else 0.02)
+    # of 7 searches by 80 independent draws the median is 7e-4
+    assert np.median(scores) < (1e-6 if surrogate else 1e-3)
+    late = [fitted.cv_results_["mean_test_score"][40:].mean() for fitted in found]
+    draws = SearchSpace(SPACE).sample(1000, np.random.default_rng(0))
+    drawn = [Probe(**found[0].space_.decode(row)).score(X, Y) for row in draws]
+    assert np.median(late) > 0.6 * np.mean(drawn)
     sources = found[0].history_["source"]
     assert sources == ["estimator", *["design"] * 7, *[algorithm] * 72]
 
@@ -159,8 +163,12 @@ def test_founders_come_first_and_breed():
     fitted = search(initial_candidates=[founder], n_iter=20).fit(X, Y)
     assert fitted.cv_results_["params"][0] == founder
     assert fitted.best_index_ == 0
-    near = [p["c"] == "b" for p in fitted.cv_results_["params"][8:]]
-    assert np.mean(near) > 0.5
+    near = []
+    for seed in range(5):
+        how = {"initial_candidates": [founder], "n_iter": 20, "random_state": seed}
+        params = search(**how).fit(X, Y).cv_results_["params"]
+        near += [p["c"] == "b" for p in params[8:]]
+    assert np.mean(near) > 0.6  # a third by chance
 
 
 def test_small_space_is_covered():
