@@ -15,6 +15,32 @@ API_REFERENCE = [
         ],
     },
     {
+        "title": "Schedulers",
+        "text": "What runs next, and how far: who gets how much of the budget.",
+        "names": [
+            "sklearn_hpo.schedulers.FullBudget",
+            "sklearn_hpo.schedulers.Racing",
+            "sklearn_hpo.schedulers.Halving",
+            "sklearn_hpo.schedulers.Hyperband",
+            "sklearn_hpo.schedulers.ASHA",
+            "sklearn_hpo.schedulers.make_scheduler",
+        ],
+    },
+    {
+        "title": "Schedulers of your own",
+        "text": "What a scheduler is told and what it answers, and a check of whether "
+        "it does all that a search relies on.",
+        "names": [
+            "sklearn_hpo.schedulers.Scheduler",
+            "sklearn_hpo.schedulers.Setting",
+            "sklearn_hpo.schedulers.Rung",
+            "sklearn_hpo.schedulers.New",
+            "sklearn_hpo.schedulers.Continue",
+            "sklearn_hpo.schedulers.Verdict",
+            "sklearn_hpo.testing.check_scheduler",
+        ],
+    },
+    {
         "title": "Checkpoints",
         "text": "What a search has written down, read without running it.",
         "names": ["sklearn_hpo.read_checkpoint"],

@@ -25,13 +25,17 @@ def resolve(name):
 
 
 def public_methods(cls):
-    """Public methods and properties of a class that the package itself wrote."""
+    """Public methods and properties of a class that the package itself wrote.
+
+    An override that says nothing of its own is documented where it is first defined.
+    """
     for name in dir(cls):
         member = inspect.getattr_static(cls, name)
         function = getattr(member, "fget", getattr(member, "__func__", member))
         if name.startswith("_") or not inspect.isfunction(function):
             continue
-        if function.__module__.startswith("sklearn_hpo."):
+        inherits = not function.__doc__ and inspect.getdoc(getattr(cls, name))
+        if function.__module__.startswith("sklearn_hpo.") and not inherits:
             yield name
 
 
@@ -69,6 +73,8 @@ def test_default_in_docstring_is_the_default(name):
     for parameter in inspect.signature(resolve(name)).parameters.values():
         if parameter.default is not inspect.Parameter.empty:
             default = str(parameter.default)
+            if inspect.isroutine(parameter.default):
+                default = f"operator.{parameter.default.__name__}"
             if isinstance(parameter.default, str):
                 default = f'"{default}"'
             line = next(x for x in doc.splitlines() if x.startswith(parameter.name))

@@ -615,7 +615,7 @@ BAD = {
     "searched": ({"resource": "x"}, "also searched"),
     "candidates of hyperband": (
         {"strategy": "hyperband", "n_candidates": 5},
-        "n_candidates=5 with strategy='hyperband'",
+        "n_candidates=5 with Hyperband",
     ),
     "brackets of asha": ({"strategy": "asha", "n_brackets": 2}, "which has one"),
     "unknown resource": ({"resource": "trees"}, "nor a parameter"),

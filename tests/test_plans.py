@@ -38,7 +38,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
 from sklearn_hpo._evaluation.resources import Data, choose_resource, folds_of
-from sklearn_hpo.schedulers import (
+from sklearn_hpo.schedulers._plans import (
     halving_plan,
     hyperband_plan,
     rung_budgets,
@@ -92,7 +92,7 @@ def test_no_rung_is_useless_and_no_plan_costs_more_than_a_plain_search(cost, fac
             assert is_useful(after, cost)
             assert after[0].n_trials == before[0].n_trials
             assert after[-1].budget == 1.0
-            assert [rung.rung for rung in after] == list(range(len(after)))
+            assert [rung.level for rung in after] == list(range(len(after)))
             if is_useful(before, cost):
                 assert after == before
 

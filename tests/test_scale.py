@@ -16,7 +16,7 @@ from sklearn_hpo.optimizers import Random, Sobol
 from sklearn_hpo.optimizers._base import smallest
 from sklearn_hpo.optimizers._breeders import GeneticBreeder
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
-from sklearn_hpo.schedulers import ASHA, Continue, Halving, Rung
+from sklearn_hpo.schedulers import ASHA, Continue, Halving, Setting
 from sklearn_hpo.space import SearchSpace
 
 MB = 10**6
@@ -110,9 +110,8 @@ class Score(float):
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_score_is_ranked_once(asynchronous):
     n = 90
-    budgets = 1 / 3, 1.0
-    plan = Rung(n, budgets[0]), Rung(n // 3, budgets[1], rung=1)
-    scheduler = ASHA(n, budgets, 3) if asynchronous else Halving(plan)
+    scheduler = ASHA() if asynchronous else Halving(n_brackets=1)
+    scheduler.start(Setting(n, minimum=1, maximum=3))
     scores = np.random.default_rng(0).permutation(n)
     Score.n_ranked = n_reported = n_started = 0
     while (work := scheduler.next(n_reported)) is not None:

@@ -17,7 +17,7 @@ from sklearn_hpo.optimizers import (
     GaussianProcess,
     Random,
 )
-from sklearn_hpo.schedulers import FullBudget
+from sklearn_hpo.schedulers import FullBudget, Setting
 from sklearn_hpo.space import SearchSpace
 
 SPACE = SearchSpace({"x": uniform(0, 1)})
@@ -71,10 +71,12 @@ def run(
     first=(),
     **rules,
 ):
+    scheduler = FullBudget()
+    scheduler.start(Setting(n_trials))
     study = Study(
         space,
         optimizer or Recorder(),
-        FullBudget(n_trials),
+        scheduler,
         seed=0,
         n_splits=3,
         score_of=mean,

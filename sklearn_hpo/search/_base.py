@@ -49,6 +49,7 @@ from sklearn_hpo._sklearn_compat import (
 from sklearn_hpo._study.evaluation import Rules
 from sklearn_hpo._study.loop import Study
 from sklearn_hpo._study.paused import PausedModels
+from sklearn_hpo.schedulers import Setting
 from sklearn_hpo.search._checkpoint import open_checkpoint
 from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
 from sklearn_hpo.search._points import check_names
@@ -94,6 +95,8 @@ class SearchCV(BaseSearchCV):
 
     # whether the seconds of fits or scores are goals, so must be real
     _goes_by_times = False
+    # whether candidates depend on scores
+    _learns = True
     # whether candidates are evaluated with less than all of the resource
     _has_rungs = False
 
@@ -102,8 +105,28 @@ class SearchCV(BaseSearchCV):
         """Return an Optimizer for a study that plans so many trials."""
 
     @abstractmethod
-    def _make_scheduler(self, resource, n_points):
-        """Return a Scheduler that shares out a resource among at most `n_points`."""
+    def _make_scheduler(self):
+        """Return the Scheduler, not yet started."""
+
+    def _setting(self, resource, n_points, n_splits):
+        """Return what the scheduler plans for."""
+        return Setting(
+            n_candidates=self._n_asked,
+            n_points=n_points,
+            minimum=resource.minimum,
+            maximum=resource.maximum,
+            whole=resource.whole,
+            cost=resource.cost,
+            n_splits=n_splits,
+            learns=self._learns,
+            resource=resource.name,
+            why_alone=resource.why_alone,
+        )
+
+    @property
+    def _n_asked(self):
+        """How many candidates the user asks for; None if the scheduler shall say."""
+        return self.n_iter
 
     @property
     def _begins_with_own(self):
@@ -204,7 +227,8 @@ class SearchCV(BaseSearchCV):
                 routed.estimator.fit,
             )
         )
-        scheduler = self._make_scheduler(resource, space.size)
+        scheduler = self._make_scheduler()
+        scheduler.start(self._setting(resource, space.size, len(splits)))
         resource = resource.planned([(s.n_trials, s.budget) for s in scheduler.plan])
         problem = Problem(
             estimator=copy_unfitted(self.estimator),
@@ -214,7 +238,7 @@ class SearchCV(BaseSearchCV):
             scorer=scorers,
             fit_params=routed.estimator.fit,
             score_params=routed.scorer.score,
-            n_candidates=_n_planned(space, scheduler),
+            n_candidates=int(min(scheduler.n_candidates, space.size)),
             return_train_score=self.return_train_score,
             error_score=self.error_score,
             verbose=self.verbose,
@@ -257,7 +281,7 @@ class SearchCV(BaseSearchCV):
         exact = scheduler.keeps_to_plan
         rungs = [rung.n_trials if exact else None for rung in scheduler.plan]
         metric = self.refit if isinstance(self.refit, str) else None
-        start_of = partial(make_start, self, space, metric, scheduler.n_planned)
+        start_of = partial(make_start, self, space, metric, scheduler.n_candidates)
         start = start_of(seed)
         if self.verbose > 0:
             _write(self._overture(problem, scheduler))
@@ -282,7 +306,7 @@ class SearchCV(BaseSearchCV):
             executor.check(parts_of_jobs(self, has_listeners=fold_events is not None))
             study = Study(
                 space,
-                self._make_optimizer(scheduler.n_planned),
+                self._make_optimizer(scheduler.n_candidates),
                 scheduler,
                 seed=seed if journal is None else journal.seed,
                 n_splits=n_splits,
@@ -590,7 +614,3 @@ def _own_results(evaluations):
 
 def _write(line):
     sys.stdout.write(line + "\n")
-
-
-def _n_planned(space, scheduler):
-    return int(min(scheduler.n_planned, space.size))

@@ -14,7 +14,7 @@ from sklearn_hpo.optimizers import (
     GeneticBreeder,
     RegularizedBreeder,
 )
-from sklearn_hpo.schedulers import FullBudget
+from sklearn_hpo.schedulers import make_scheduler
 from sklearn_hpo.search._objectives import ObjectiveSearchCV
 from sklearn_hpo.space import SearchSpace
 
@@ -498,8 +498,8 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
             ]
         return columns
 
-    def _make_scheduler(self, resource, n_points):
-        return FullBudget(self.n_iter)
+    def _make_scheduler(self):
+        return make_scheduler("full")
 
     def _rules(self, problem, scheduler, n_workers, began):
         return replace(

@@ -27,6 +27,8 @@ class Resource:
         Whether amounts are integers.
     order : tuple of int
         In which folds are run; empty for the splitter's own order.
+    why_alone : str
+        Why there is nothing else than one fold to be had less of, if so.
     """
 
     name: str = "folds"
@@ -34,6 +36,7 @@ class Resource:
     maximum: float = 1
     whole: bool = True
     order: tuple[int, ...] = ()
+    why_alone: str = ""
     # whether a share of the budget is a share of the folds, which are all whole
     by_fold = True
     # whether a fitted model can go on where it ended
