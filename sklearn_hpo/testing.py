@@ -22,7 +22,7 @@ from sklearn_hpo.schedulers import (
 __all__ = ["check_scheduler"]
 
 # Works that a scheduler may hand out for each that its plan counts.
-_PATIENCE = 20
+_PATIENCE = 200
 
 
 def check_scheduler(scheduler: Scheduler) -> None:
@@ -216,7 +216,7 @@ class _Run:
         From a trial and its budget to its score.
     n_concurrent : int
         How many evaluations may be under way when a new trial starts.
-    seed : int
+    seed : int or None
         Of the order in which those under way end; the first begun ends first if None.
     n_starts : int or None
         After how many trials no other one starts.
@@ -229,23 +229,23 @@ class _Run:
     n_starts: int | None = None
     # (trial, budget, rung) in the order of their start
     works: list[tuple[int, float, int]] = field(default_factory=list)
-    # by trial, the place of its last evaluation among all
-    evaluations: list[int] = field(default_factory=list)
+    # by trial, the last one it was given
     budgets: dict[int, float] = field(default_factory=dict)
+    # how many evaluations each was given
     rungs: Counter[int] = field(default_factory=Counter)
-    verdicts: dict[tuple[int, float], Verdict] = field(default_factory=dict)
+    # by trial, the number of its evaluation that no verdict has finished
+    unfinished: dict[int, int] = field(default_factory=dict)
     dropped: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._under_way: list[tuple[int, float]] = []
-        self._unfinished: dict[int, int] = {}
         self._stopped = False
 
     def run(self) -> "_Run":
         """Run to the end."""
         rng = None if self.seed is None else np.random.default_rng(self.seed)
         n_planned = sum(rung.n_trials for rung in self.scheduler.plan)
-        for _ in range(_PATIENCE * 10 * n_planned):
+        for _ in range(_PATIENCE * n_planned):
             while len(self._under_way) < self.n_concurrent and self._begin():
                 pass
             if not self._under_way:
@@ -264,10 +264,11 @@ class _Run:
                 self._stopped = True
                 self.scheduler.stop_starting(len(self.budgets))
             return None
-        n = max(0, len(self.evaluations) - self.n_concurrent + 1)
+        n_begun = self.rungs.total()
         if not self.scheduler.deterministic:
-            return len(self.evaluations) - len(self._unfinished)
-        waits = any(place < n for place in self._unfinished.values())
+            return n_begun - len(self.unfinished)
+        n = max(0, n_begun - self.n_concurrent + 1)
+        waits = any(number < n for number in self.unfinished.values())
         return None if waits else n
 
     def _begin(self) -> bool:
@@ -298,7 +299,7 @@ class _Run:
         else:
             trial = work.trial
             self._check_going_on(work)
-            if trial not in self._unfinished:
+            if trial not in self.unfinished:
                 self._evaluate(trial, work.rung)
         self.budgets[trial] = work.budget
         self.works.append((trial, work.budget, work.rung))
@@ -306,8 +307,7 @@ class _Run:
         return True
 
     def _evaluate(self, trial: int, rung: int) -> None:
-        self._unfinished[trial] = len(self.evaluations)
-        self.evaluations.append(trial)
+        self.unfinished[trial] = self.rungs.total()
         self.rungs[rung] += 1
 
     def _check_going_on(self, work: Continue) -> None:
@@ -339,10 +339,9 @@ class _Run:
             isinstance(verdict, Verdict),
             f"report must return a Verdict, not {verdict!r}",
         )
-        self.verdicts[trial, budget] = verdict
         whole = math.isclose(budget, 1.0)
         if verdict.finished:
-            self._unfinished.pop(trial, None)
+            self.unfinished.pop(trial, None)
             self._check_estimate(verdict, score, whole)
         else:
             _require(
@@ -404,9 +403,9 @@ def _check_run(
         _check_end(run)
         if scheduler.keeps_to_plan:
             _check_sizes(run)
-        tried = [t for t, _ in run.budgets.items() if math.isfinite(score_of(t, 1.0))]
+        works = any(math.isfinite(score_of(trial, 1.0)) for trial in run.budgets)
         _require(
-            not tried or any(math.isclose(b, 1.0) for b in run.budgets.values()),
+            not works or any(math.isclose(b, 1.0) for b in run.budgets.values()),
             "no trial got the full budget, 1.0, although not all had failed",
         )
         _start(scheduler, setting)
@@ -421,8 +420,8 @@ def _check_run(
 def _check_end(run: _Run) -> None:
     """Check that nobody is left over."""
     _require(
-        not run._unfinished,
-        f"trials {sorted(run._unfinished)} were neither finished nor given more: they "
+        not run.unfinished,
+        f"trials {sorted(run.unfinished)} were neither finished nor given more: they "
         "would wait for ever",
     )
     left = sorted(set(run.budgets) - set(run.dropped))
