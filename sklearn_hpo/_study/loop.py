@@ -336,10 +336,10 @@ class Study:
 
     def _next_evaluation(self, before: Evaluation, rung: int) -> Evaluation:
         """Begin the evaluation of a trial that follows another one."""
-        source_task = before.earlier_budgets
+        earlier_budgets = before.earlier_budgets
         if before.settled:
             before.status = "promoted"
-            earlier_budgets = (*source_task, before.budget)
+            earlier_budgets = (*earlier_budgets, before.budget)
         evaluation = Evaluation(
             before.trial, rung, before.budget, earlier_budgets=earlier_budgets
         )
