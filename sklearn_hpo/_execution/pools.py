@@ -43,15 +43,7 @@ class SinglePools:
         self._busy: dict[Future[Any], Executor] = {}
 
     def submit(self, call: Callable[[], Any], done: Callable[[Any], Any]) -> None:
-        """Run a call in a pool that is idle, then pass its future to `done`.
-
-        Parameters
-        ----------
-        call : callable
-            Picklable.
-        done : callable
-            Called in a thread of the pool.
-        """
+        """Run a call in a pool that is idle; `done` gets its future, in a thread."""
         pool = self._idle.pop() or self._new()
         try:
             future = pool.submit(call)
@@ -67,13 +59,7 @@ class SinglePools:
         return pool
 
     def free(self, future: "Future[Any]") -> None:
-        """Let the pool of a call that has ended take another one.
-
-        Parameters
-        ----------
-        future : Future
-            Of the call. If its process died, a new one takes its place.
-        """
+        """Let the pool of a call that has ended, or a new one, take another one."""
         pool = self._busy.pop(future, None)  # None if no process came up
         if pool is None or isinstance(future.exception(), BrokenExecutor):
             self._all.discard(pool)
@@ -110,13 +96,7 @@ class PoolWatch:
         self._look()
 
     def death(self) -> BrokenExecutor | None:
-        """Return an error that tells of a worker that has died, if one has.
-
-        Returns
-        -------
-        error : concurrent.futures.BrokenExecutor or None
-            With the exit code, or the name of the signal.
-        """
+        """Return an error that tells how a worker has died, if one has."""
         self._look()
         for worker in list(self._workers):
             code = worker.exitcode
@@ -135,13 +115,7 @@ class PoolWatch:
 
 @dataclass
 class Errand:
-    """A call that another thread makes.
-
-    Parameters
-    ----------
-    call : callable
-        Takes nothing.
-    """
+    """A call that another thread makes."""
 
     call: Callable[[], Any]
     done: bool = False
@@ -168,18 +142,7 @@ class ControlThread:
         threading.Thread(target=self._run).start()
 
     def submit(self, call: Callable[[], Any]) -> Errand:
-        """Have a call made.
-
-        Parameters
-        ----------
-        call : callable
-            Takes nothing.
-
-        Returns
-        -------
-        errand : Errand
-            To be waited for.
-        """
+        """Have a call made, which takes nothing, and may be waited for."""
         errand = Errand(call)
         self._errands.put(errand)
         return errand

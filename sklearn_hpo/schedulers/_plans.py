@@ -20,25 +20,9 @@ def rung_budgets(
 ) -> tuple[float, ...]:
     """Return the budgets of the rungs, each `factor` times the one before.
 
-    They are counted from the top, so that the last one is all there is; the lowest is
-    raised to the minimum if it lies little more than half a step below it.
-
-    Parameters
-    ----------
-    minimum : float
-        The least amount of the resource that is worth a try, positive.
-    maximum : float
-        The amount that the best trials get.
-    factor : float
-        Ratio of two rungs, above 1.
-    part_of_step : float, default=0.6
-        By how much of a step the lowest rung may be raised to the minimum; 0 gives the
-        rungs of Hyperband's paper.
-
-    Returns
-    -------
-    budgets : tuple of float
-        Shares of `maximum`, ascending, the last one 1.
+    They are shares of `maximum`, counted from the top, so that the last one is 1; the
+    lowest is raised to the minimum if it lies little more than half a step below it:
+    `part_of_step` says by how much, and 0 gives the rungs of Hyperband's paper.
 
     Examples
     --------
@@ -100,24 +84,9 @@ def halving_plan(
 ) -> tuple[Rung, ...]:
     """Return brackets of successive halving [1]_, which all start on the lowest rung.
 
-    Parameters
-    ----------
-    n_trials : int
-        Number of trials on the lowest rung, shared out among the brackets.
-    budgets : sequence of float
-        Shares of the full budget, one a rung.
-    factor : float
-        One in so many trials goes on.
-    n_brackets : int, default=1
-        Number of brackets, at most one for each trial.
-    margin : int or None, default=None
-        How many trials more than that go on; None is 2 for one bracket, and 0 for
-        several, as whoever is mistaken for worse in one may have a like in another.
-
-    Returns
-    -------
-    plan : tuple of Rung
-        Bracket by bracket, rung by rung.
+    They share the trials, and have one or more each. `margin` is how many trials more
+    than one in `factor` go on; None is 2 for one bracket, and 0 for several, as whoever
+    is mistaken for worse in one may have a like in another.
 
     References
     ----------
@@ -146,20 +115,8 @@ def hyperband_plan(
 ) -> tuple[Rung, ...]:
     """Return the brackets of Hyperband, algorithm 1 of Li et al. [1]_.
 
-    Parameters
-    ----------
-    budgets : sequence of float
-        Shares of the full budget, one a rung, as `rung_budgets` returns them.
-    factor : float
-        One in so many trials goes on; the paper's eta.
-    n_brackets : int or None, default=None
-        Number of brackets, from the one that starts lowest; after the one that starts
-        with the full budget they begin anew. None for one round.
-
-    Returns
-    -------
-    plan : tuple of Rung
-        Bracket by bracket, rung by rung.
+    The first one starts on the lowest rung; after the one that starts with the full
+    budget they begin anew. None for one round.
 
     References
     ----------
@@ -189,19 +146,8 @@ def without_useless_rungs(
 ) -> tuple[Rung, ...]:
     """Return a plan whose rungs all drop someone, and save more than they cost.
 
-    Parameters
-    ----------
-    plan : sequence of Rung
-        As `halving_plan` or `hyperband_plan` returns it.
-    cost : callable
-        From the budget of a trial on a rung and the one before (0 if there is none) to
-        what it pays, in full budgets.
-
-    Returns
-    -------
-    plan : tuple of Rung
-        No bracket of which costs more than the full budget for each of its trials. It
-        starts with as many, and gives the full budget to no fewer.
+    No bracket of it costs more than the full budget for each of its trials. It starts
+    with as many, and gives the full budget to no fewer.
 
     Examples
     --------
