@@ -15,6 +15,30 @@ API_REFERENCE = [
         ],
     },
     {
+        "title": "Schedulers",
+        "text": "What runs next, and how far: who gets how much of the budget.",
+        "names": [
+            "sklearn_hpo.schedulers.FullBudget",
+            "sklearn_hpo.schedulers.Racing",
+            "sklearn_hpo.schedulers.Halving",
+            "sklearn_hpo.schedulers.Hyperband",
+            "sklearn_hpo.schedulers.ASHA",
+            "sklearn_hpo.schedulers.make_scheduler",
+        ],
+    },
+    {
+        "title": "Schedulers of your own",
+        "text": "What a scheduler is told and what it answers.",
+        "names": [
+            "sklearn_hpo.schedulers.Scheduler",
+            "sklearn_hpo.schedulers.Setting",
+            "sklearn_hpo.schedulers.Rung",
+            "sklearn_hpo.schedulers.New",
+            "sklearn_hpo.schedulers.Continue",
+            "sklearn_hpo.schedulers.Verdict",
+        ],
+    },
+    {
         "title": "Checkpoints",
         "text": "What a search has written down, read without running it.",
         "names": ["sklearn_hpo.read_checkpoint"],
@@ -63,6 +87,9 @@ API_REFERENCE = [
     {
         "title": "Testing",
         "text": "Checks for parts of your own.",
-        "names": ["sklearn_hpo.testing.check_optimizer"],
+        "names": [
+            "sklearn_hpo.testing.check_optimizer",
+            "sklearn_hpo.testing.check_scheduler",
+        ],
     },
 ]

@@ -1,4 +1,4 @@
-"""What every optimizer and every scheduler must do; a subclass gives the fixture."""
+"""What every optimizer must do; a subclass gives the fixture."""
 
 import pickle
 
@@ -8,7 +8,6 @@ from asktell import asked, tell
 from numpy.testing import assert_array_equal
 from scipy.stats import loguniform, randint, uniform
 
-from sklearn_hpo.schedulers import Continue, New
 from sklearn_hpo.space import SearchSpace, lograndint, permutation, sequence, subset
 
 SPACES = {
@@ -146,60 +145,3 @@ class OptimizerContract:
         before = pickle.dumps(np.random.get_state())  # noqa: NPY002
         self.told(make, space, toy_loss, n=6)
         assert pickle.dumps(np.random.get_state()) == before  # noqa: NPY002
-
-
-class SchedulerContract:
-    """Tests for a scheduler; the fixture `make` returns a fresh one.
-
-    `n_steps` is how many reports of equal shares a trial needs for the full budget.
-    """
-
-    n_steps = 1
-
-    def run(self, scheduler, score_of, n_known=lambda n_started: n_started):
-        """Return the work handed out, and the number of steps of each trial."""
-        works, steps = [], []
-        while (work := scheduler.next(n_known(len(steps)))) is not None:
-            works.append(work)
-            if isinstance(work, New):
-                steps.append(0)
-            trial = work.trial if isinstance(work, Continue) else len(steps) - 1
-            steps[trial] += 1
-            assert work.budget == pytest.approx(steps[trial] / self.n_steps)
-            ended = scheduler.report(trial, work.budget, score_of(trial, steps[trial]))
-            assert ended or steps[trial] < self.n_steps
-        assert scheduler.next(None) is None
-        return works, steps
-
-    @pytest.mark.parametrize("seed", range(3))
-    def test_plan_is_what_starts(self, make, seed):
-        scheduler = make()
-        plan = scheduler.plan
-        rng = np.random.default_rng(seed)
-        works, _ = self.run(scheduler, lambda trial, step: rng.normal())
-        assert [rung.budget for rung in plan] == [1.0]
-        assert sum(isinstance(work, New) for work in works) == plan[0].n_trials
-
-    def test_failed_trials_do_not_stop_it(self, make):
-        scheduler = make()
-        _, steps = self.run(scheduler, lambda trial, step: np.nan)
-        assert len(steps) == scheduler.n_planned
-        assert sorted(scheduler.retired()) == list(range(len(steps)))
-
-    def test_nothing_new_starts_unless_it_may(self, make):
-        assert make().next(None) is None
-
-    def test_estimate_of_a_whole_trial_is_its_score(self, make):
-        scheduler = make()
-        rng = np.random.default_rng(0)
-        scores = {}
-
-        def score_of(trial, step):
-            scores[trial, step] = rng.normal()
-            return scores[trial, step]
-
-        _, steps = self.run(scheduler, score_of)
-        for trial, step in enumerate(steps):
-            if step == self.n_steps:
-                expected = pytest.approx(scores[trial, step])
-                assert scheduler.estimate(trial) == expected

@@ -22,7 +22,7 @@ from sklearn_hpo._study.loop import Study
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import GaussianProcess, Random
 from sklearn_hpo.optimizers._bayesian import Acquisition, _draw
-from sklearn_hpo.schedulers import Racing
+from sklearn_hpo.schedulers import Racing, Setting
 from sklearn_hpo.space import SearchSpace
 
 OPTIONS = sorted(set(get_args(Acquisition)) - {"auto"})
@@ -227,10 +227,12 @@ def test_the_study_tells_seconds_of_all_folds_and_variances_of_some():
         return FoldResult(job.trial, job.fold, result, now, now)
 
     optimizer = Random()
+    scheduler = Racing()
+    scheduler.start(Setting(20, n_splits=5))
     study = Study(
         SQUARE,
         optimizer,
-        Racing(20, 5),
+        scheduler,
         seed=0,
         n_splits=5,
         score_of=lambda results: float(np.mean([r["test_scores"] for r in results])),

@@ -59,6 +59,60 @@ def test_private_sklearn_names_enter_through_one_module(path):
     assert not found, f"import these through sklearn_hpo._sklearn_compat: {found}"
 
 
+# Modules of joblib that it does not document.
+UNDOCUMENTED = ("joblib.executor", "joblib.externals", "joblib.parallel", "loky")
+
+
+def undocumented_joblib_imports(tree):
+    """Imports of what joblib and multiprocessing keep to themselves."""
+    return [
+        name
+        for name in imported_names(tree)
+        if f"{name}.".startswith(tuple(f"{module}." for module in UNDOCUMENTED))
+        or (name.startswith(("joblib.", "multiprocessing.")) and "._" in name)
+    ]
+
+
+def private_attributes_of_others(tree):
+    """Private attributes of anything but ``self``, ``cls`` and modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            owner = ast.unparse(node.value)
+            if owner not in ("self", "cls", "os") and not node.attr.endswith("__"):
+                yield f"{owner}.{node.attr}"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from joblib.parallel import BatchedCalls", 1),
+        ("import joblib.externals.loky", 1),
+        ("from joblib._store_backends import StoreBackendBase", 1),
+        ("from multiprocessing.pool import _helper_reraises_exception", 1),
+        ("backend._get_pool()", 1),
+        ("self._backend._pool", 1),
+        ("from joblib import Parallel, parallel_config", 0),
+        ("from multiprocessing.process import BaseProcess", 0),
+        ("self._pool.submit(call)", 0),
+    ],
+)
+def test_joblib_rule_sees_what_it_should(source, found):
+    tree = ast.parse(source)
+    names = [*undocumented_joblib_imports(tree), *private_attributes_of_others(tree)]
+    assert len(names) == found
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if p.name != "_joblib_compat.py"], ids=module_id
+)
+def test_undocumented_joblib_names_enter_through_one_module(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = undocumented_joblib_imports(tree)
+    if path.parent.name == "_execution":
+        found += private_attributes_of_others(tree)
+    assert not found, f"reach these through sklearn_hpo._joblib_compat: {found}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=module_id)
 def test_module_starts_with_its_docstring(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))

@@ -29,7 +29,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_hpo import HyperbandSearchCV
-from sklearn_hpo.search import _hyperband
+from sklearn_hpo.schedulers import _halving
 
 X, Y = make_classification(160, 6, n_informative=4, flip_y=0.2, random_state=0)
 ROWS = X
@@ -44,7 +44,7 @@ FOLDS = list(StratifiedKFold(2, shuffle=True, random_state=0).split(X, Y))
 @pytest.fixture(autouse=True)
 def _every_rung(monkeypatch):
     """Let three candidates climb all rungs; plans leave out what drops nobody."""
-    monkeypatch.setattr(_hyperband, "without_useless_rungs", lambda plan, cost: plan)
+    monkeypatch.setattr(_halving, "without_useless_rungs", lambda plan, cost: plan)
 
 
 def fingerprint(estimator, X, y=None):

@@ -70,6 +70,8 @@ def test_default_in_docstring_is_the_default(name):
     for parameter in inspect.signature(resolve(name)).parameters.values():
         if parameter.default is not inspect.Parameter.empty:
             default = str(parameter.default)
+            if inspect.isroutine(parameter.default):
+                default = f"operator.{parameter.default.__name__}"
             if isinstance(parameter.default, str):
                 default = f'"{default}"'
             line = next(x for x in doc.splitlines() if x.startswith(parameter.name))

@@ -19,11 +19,8 @@ import pytest
 import sklearn
 from numpy.testing import assert_array_equal
 
-from sklearn_hpo._execution.executor import (
-    SequentialExecutor,
-    SharedFile,
-    open_executor,
-)
+from sklearn_hpo._execution.executor import SequentialExecutor, open_executor
+from sklearn_hpo._execution.pickling import SharedFile
 
 BACKENDS = ["loky", "threading", "multiprocessing"]
 

@@ -18,7 +18,7 @@ from sklearn_hpo import HyperbandSearchCV
 from sklearn_hpo._checkpoint.lines import CHECK
 from sklearn_hpo._evaluation.evaluate import Problem, lost
 from sklearn_hpo._trial import FoldJob
-from sklearn_hpo.search import _hyperband
+from sklearn_hpo.schedulers import _halving
 
 X, Y = make_classification(150, 6, flip_y=0.2, random_state=0)
 
@@ -26,7 +26,7 @@ X, Y = make_classification(150, 6, flip_y=0.2, random_state=0)
 @pytest.fixture(autouse=True)
 def _every_rung(monkeypatch):
     """Let three candidates climb all rungs; plans leave out what drops nobody."""
-    monkeypatch.setattr(_hyperband, "without_useless_rungs", lambda plan, cost: plan)
+    monkeypatch.setattr(_halving, "without_useless_rungs", lambda plan, cost: plan)
 
 
 class LeakyMean(TransformerMixin, BaseEstimator):

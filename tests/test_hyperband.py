@@ -166,7 +166,7 @@ def test_few_models_wait(monkeypatch):
             super().__init__(folder)
             keepers.append(self)
 
-    monkeypatch.setattr("sklearn_hpo.search._hyperband.Models", Noted)
+    monkeypatch.setattr("sklearn_hpo.search._hyperband.PausedModels", Noted)
     fitted = search(n_candidates=30).fit(X, Y)
     n_promoted = fitted.n_candidates_[1]
     # those that may go on, and the one that is being evaluated, on each fold
@@ -224,11 +224,11 @@ def test_a_model_is_there_until_its_successor_is(tmp_path):
     for budget in (1 / 9, 1 / 3):
         job = models.check_out(FoldJob(0, 0, {}, budget))
         job.keep.write_text("a model")
-        models.take(FoldResult(0, 0, {}, 0.0, 1.0, model=job.keep))
+        models.check_in(FoldResult(0, 0, {}, 0.0, 1.0, model=job.keep))
     last = models.check_out(FoldJob(0, 0, {}, 1.0))
     assert last.model.exists()
     assert last.keep is False
-    models.take(FoldResult(0, 0, {}, 0.0, 1.0))
+    models.check_in(FoldResult(0, 0, {}, 0.0, 1.0))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -616,7 +616,7 @@ BAD = {
     "searched": ({"resource": "x"}, "also searched"),
     "candidates of hyperband": (
         {"strategy": "hyperband", "n_candidates": 5},
-        "n_candidates=5 with strategy='hyperband'",
+        "n_candidates=5 with Hyperband",
     ),
     "brackets of asha": ({"strategy": "asha", "n_brackets": 2}, "which has one"),
     "unknown resource": ({"resource": "trees"}, "nor a parameter"),

@@ -38,7 +38,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
 from sklearn_hpo._evaluation.resources import Data, choose_resource, folds_of
-from sklearn_hpo.schedulers import (
+from sklearn_hpo.schedulers._plans import (
     halving_plan,
     hyperband_plan,
     rung_budgets,

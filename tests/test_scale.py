@@ -18,7 +18,7 @@ from sklearn_hpo._numerics.pareto import first_front, non_dominated_rank
 from sklearn_hpo._study.evaluation import Median
 from sklearn_hpo.optimizers import GeneticAlgorithm, Optimizer, Random, Sobol
 from sklearn_hpo.optimizers._base import smallest
-from sklearn_hpo.schedulers import ASHA, Continue, Halving, Rung
+from sklearn_hpo.schedulers import ASHA, Continue, Halving, Setting
 from sklearn_hpo.space import SearchSpace
 
 MB = 10**6
@@ -162,9 +162,8 @@ class Score(float):
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_score_is_ranked_once(asynchronous):
     n = 90
-    budgets = 1 / 3, 1.0
-    plan = Rung(n, budgets[0]), Rung(n // 3, budgets[1], level=1)
-    scheduler = ASHA(n, budgets, 3) if asynchronous else Halving(plan)
+    scheduler = ASHA() if asynchronous else Halving(n_brackets=1)
+    scheduler.start(Setting(n, minimum=1, maximum=3))
     scores = np.random.default_rng(0).permutation(n)
     Score.n_ranked = n_reported = n_started = 0
     while (work := scheduler.next(n_reported)) is not None:

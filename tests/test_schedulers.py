@@ -1,54 +1,72 @@
-"""Each scheduler fulfils the contract, and does what is special to it."""
+"""Each scheduler does what all of them must, and what is special to it."""
 
+import warnings
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from contracts import SchedulerContract
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 
 from sklearn_hpo.schedulers import (
     ASHA,
     Continue,
     FullBudget,
     Halving,
+    Hyperband,
     New,
     Racing,
     Rung,
-    halving_plan,
-    hyperband_plan,
-    rung_budgets,
+    Setting,
+    make_scheduler,
 )
+from sklearn_hpo.schedulers._plans import halving_plan, hyperband_plan, rung_budgets
+from sklearn_hpo.schedulers._registry import SCHEDULERS
+from sklearn_hpo.testing import check_scheduler
 
 
-class TestFullBudget(SchedulerContract):
-    @pytest.fixture(params=[1, 7])
-    def make(self, request):
-        return lambda: FullBudget(request.param)
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        *(make() for make in SCHEDULERS.values()),
+        Halving(factor=2, n_brackets=1),
+        Halving(factor=1.5, n_brackets=4),
+        Hyperband(factor=4, n_brackets=2),
+        ASHA(factor=2),
+    ],
+    ids=str,
+)
+def test_does_what_all_schedulers_must(scheduler):
+    check_scheduler(scheduler)
 
 
-class TestRacing(SchedulerContract):
-    n_steps = 5
+def begun(scheduler, n_candidates=None, **setting):
+    """Return a clone of a scheduler that has been started."""
+    scheduler = clone(scheduler)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All candidates get all")
+        scheduler.start(Setting(n_candidates, **setting))
+    return scheduler
 
-    @pytest.fixture
-    def make(self):
-        return lambda: Racing(9, 5)
 
-
-def race(folds, known=None):
-    """Return the scheduler, and how many folds each row of `folds` was given."""
+def race(folds, known=lambda n: n):
+    """Return the verdicts, and how many folds each row of `folds` was given."""
     folds = np.asarray(folds)
-    scheduler = Racing(len(folds), folds.shape[1])
-
-    def score_of(trial, step):
-        return folds[trial, :step].mean()
-
-    contract = TestRacing()
-    contract.n_steps = folds.shape[1]
-    _, steps = contract.run(scheduler, score_of, known or (lambda n: n))
-    return scheduler, steps
+    n_trials, n_folds = folds.shape
+    scheduler = begun(Racing(), n_trials, n_splits=n_folds, maximum=n_folds)
+    verdicts, steps = {}, []
+    while (work := scheduler.next(known(len(steps)))) is not None:
+        if isinstance(work, New):
+            steps.append(0)
+        trial = work.trial if isinstance(work, Continue) else len(steps) - 1
+        steps[trial] += 1
+        assert work.budget == pytest.approx(steps[trial] / n_folds)
+        score = folds[trial, : steps[trial]].mean()
+        verdicts[trial] = scheduler.report(trial, work.budget, score)
+    assert all(verdict.finished for verdict in verdicts.values())
+    return verdicts, steps
 
 
 def test_forgiving_rule():
@@ -69,40 +87,40 @@ def test_paired_rule_sees_through_folds_of_different_difficulty():
 
 
 def test_estimate_takes_out_easy_folds():
-    scheduler, steps = race([[0.9, 0.5, 0.4], [0.3, 0.9, 0.9]])
+    verdicts, steps = race([[0.9, 0.5, 0.4], [0.3, 0.9, 0.9]])
     assert steps == [3, 1]
-    assert scheduler.estimate(1) == pytest.approx(0.6 - 0.6)
-    scheduler, steps = race([[0.9, 0.5, 0.4], [0.8, 0.1, 0.1], [0.89, 0.49, 0.41]])
+    assert verdicts[1].estimate == pytest.approx(0.6 - 0.6)
+    verdicts, steps = race([[0.9, 0.5, 0.4], [0.8, 0.1, 0.1], [0.89, 0.49, 0.41]])
     assert steps[2] == 3
-    assert scheduler.estimate(2) == pytest.approx(np.mean([0.89, 0.49, 0.41]))
+    assert verdicts[2].estimate == pytest.approx(np.mean([0.89, 0.49, 0.41]))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_variance_of_an_estimate(seed):
     rng = np.random.default_rng(seed)
     folds = 0.3 * rng.normal(size=(12, 5)) + rng.normal(size=(12, 1))
-    scheduler, steps = race(folds)
+    verdicts, steps = race(folds)
     assert min(steps) < 5
     for trial, k in enumerate(steps):
         whole = [t for t in range(trial) if steps[t] == 5]
         if k == 5:
-            assert scheduler.variance(trial) == 0
+            assert verdicts[trial].variance == 0
             continue
         best = max(whole, key=lambda t: folds[t].mean())
         others = [t for t in whole if t != best]
         spread = [np.var(folds[t] - folds[best], ddof=1) for t in others]
         expected = np.mean(spread or [np.var(folds[best], ddof=1)]) * (1 / k - 1 / 5)
-        assert scheduler.variance(trial) == pytest.approx(expected)
+        assert verdicts[trial].variance == pytest.approx(expected)
 
 
 def test_only_known_trials_are_rivals():
-    folds = [[0.9, 0.9], [0.1, 0.1], [0.1, 0.1]]
-    assert race(folds)[1] == [2, 1, 1]
-    assert race(folds, known=lambda n: max(0, n - 1))[1] == [2, 2, 1]
+    folds = [[0.9] * 3, [0.1] * 3, [0.1] * 3]
+    assert race(folds)[1] == [3, 1, 1]
+    assert race(folds, known=lambda n: max(0, n - 1))[1] == [3, 3, 1]
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6), st.integers(2, 6), st.integers(1, 12))
+@given(st.integers(0, 10**6), st.integers(3, 6), st.integers(1, 12))
 def test_a_clear_winner_is_never_stopped(seed, n_folds, n_trials):
     rng = np.random.default_rng(seed)
     folds = rng.normal(size=(n_trials, n_folds))
@@ -112,7 +130,7 @@ def test_a_clear_winner_is_never_stopped(seed, n_folds, n_trials):
 
 
 def test_full_budget_starts_whole_trials():
-    assert FullBudget(2).plan == (Rung(2, 1.0),)
+    assert begun(FullBudget(), 2).plan == (Rung(2, 1.0),)
 
 
 # table 1 of Li et al., JMLR 2018: candidates and resources for R=81, eta=3
@@ -140,7 +158,7 @@ def test_hyperband_of_the_paper():
     st.integers(1, 1000),
     st.floats(1.3, 5),
 )
-def test_ladder_climbs_from_the_minimum_to_all(a, b, factor):
+def test_budgets_rise_from_the_minimum_to_all(a, b, factor):
     minimum, maximum = sorted((a, b))
     budgets = np.array(rung_budgets(minimum, maximum, factor))
     assert budgets[-1] == 1.0
@@ -171,9 +189,10 @@ def test_brackets_of_halving_share_the_trials(n_trials, n_brackets):
 def drive(scheduler, score_of, rng, n_workers=3, n_starts=10**6):
     """Run a scheduler with workers that end in random order.
 
-    Return what was handed out as (trial, stage), and the scores by trial and stage.
+    Return what was handed out as (trial, rung), the scores by trial and rung, and who
+    was dropped.
     """
-    handed, scores, running, retired, n_started = [], {}, [], [], 0
+    handed, scores, running, dropped, n_started = [], {}, [], [], 0
     while True:
         while len(running) < n_workers:
             work = scheduler.next(n_started if n_started < n_starts else None)
@@ -183,18 +202,19 @@ def drive(scheduler, score_of, rng, n_workers=3, n_starts=10**6):
                 trial, n_started = n_started, n_started + 1
             else:
                 trial = work.trial
-                assert trial not in retired
+                assert trial not in dropped
             handed.append((trial, work.rung))
             running.append((trial, work))
             if n_started == n_starts:
                 scheduler.stop_starting(n_started)
                 n_starts = 10**6
         if not running:
-            return handed, scores, retired
+            return handed, scores, dropped
         trial, work = running.pop(rng.integers(len(running)))
         scores[trial, work.rung] = score_of(trial, work.rung)
-        assert scheduler.report(trial, work.budget, scores[trial, work.rung])
-        retired += scheduler.retired()
+        verdict = scheduler.report(trial, work.budget, scores[trial, work.rung])
+        assert verdict.finished
+        dropped += verdict.dropped
 
 
 PLANS = {
@@ -202,6 +222,19 @@ PLANS = {
     "hyperband": hyperband_plan(rung_budgets(1, 16, 2), 2),
     "one rung": halving_plan(4, [1.0], 3),
 }
+MADE = {
+    "halving": (Halving(n_brackets=1), {"n_candidates": 20, "maximum": 27}),
+    "hyperband": (Hyperband(factor=2), {"maximum": 16}),
+    "one rung": (Halving(n_brackets=1), {"n_candidates": 4}),
+}
+
+
+def planned(name, overlap=False):
+    """Return a scheduler that runs one of the plans."""
+    scheduler, setting = MADE[name]
+    scheduler = begun(scheduler, **setting, learns=not overlap)
+    assert scheduler.plan == PLANS[name]
+    return scheduler
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -209,17 +242,17 @@ PLANS = {
 @pytest.mark.parametrize("seed", range(4))
 def test_what_runs_is_the_plan(name, overlap, seed):
     plan, rng = PLANS[name], np.random.default_rng(seed)
-    scheduler = Halving(plan, overlap)
-    handed, _, retired = drive(scheduler, lambda *_: rng.normal(), rng)
+    scheduler = planned(name, overlap)
+    handed, _, dropped = drive(scheduler, lambda *_: rng.normal(), rng)
     ran = np.bincount([rung for _, rung in handed], minlength=len(plan))
     assert ran.tolist() == [rung.n_trials for rung in plan]
-    assert sorted(retired) == list(range(scheduler.n_planned))
+    assert sorted(dropped) == list(range(scheduler.n_candidates))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_best_of_each_rung_go_on(seed):
     plan, rng = PLANS["hyperband"], np.random.default_rng(seed)
-    handed, scores, _ = drive(Halving(plan, True), lambda *_: rng.normal(), rng)
+    handed, scores, _ = drive(planned("hyperband", True), lambda *_: rng.normal(), rng)
     for place, (rung, above) in enumerate(pairwise(plan)):
         if above.bracket != rung.bracket:
             continue
@@ -231,7 +264,7 @@ def test_the_best_of_each_rung_go_on(seed):
 
 def test_without_overlap_brackets_follow_one_another():
     rng = np.random.default_rng(0)
-    handed, _, _ = drive(Halving(PLANS["hyperband"]), lambda *_: rng.normal(), rng)
+    handed, _, _ = drive(planned("hyperband"), lambda *_: rng.normal(), rng)
     rungs = [rung for _, rung in handed]
     assert rungs == sorted(rungs)
 
@@ -239,9 +272,9 @@ def test_without_overlap_brackets_follow_one_another():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Halving(PLANS["hyperband"], True),
-        lambda: Halving(PLANS["halving"]),
-        lambda: ASHA(30, rung_budgets(1, 9, 3), 3),
+        lambda: planned("hyperband", True),
+        lambda: planned("halving"),
+        lambda: begun(ASHA(), 30, maximum=9),
     ],
     ids=["overlapping", "halving", "asha"],
 )
@@ -249,35 +282,35 @@ def test_without_overlap_brackets_follow_one_another():
 def test_failed_trials_do_not_go_on(make, share):
     rng = np.random.default_rng(0)
     scheduler = make()
-    handed, scores, retired = drive(
+    handed, scores, dropped = drive(
         scheduler, lambda *_: np.nan if rng.random() < share else rng.normal(), rng
     )
     failed = {trial for (trial, _), score in scores.items() if np.isnan(score)}
     last = dict(handed)
     assert all(np.isnan(scores[trial, last[trial]]) for trial in failed)
-    assert sorted(retired) == list(range(scheduler.n_planned))
+    assert sorted(dropped) == list(range(scheduler.n_candidates))
 
 
 @pytest.mark.parametrize("n_starts", [1, 7, 13])
 def test_closed_early_those_that_started_compete(n_starts):
     rng = np.random.default_rng(1)
-    scheduler = Halving(PLANS["halving"])
-    handed, _, retired = drive(
+    scheduler = planned("halving")
+    handed, _, dropped = drive(
         scheduler, lambda *_: rng.normal(), rng, n_starts=n_starts
     )
     started = {trial for trial, _ in handed}
     top = [trial for trial, rung in handed if rung == len(PLANS["halving"]) - 1]
-    assert started == set(range(n_starts)) == set(retired)
+    assert started == set(range(n_starts)) == set(dropped)
     assert 1 <= len(top) <= max(1, n_starts // 2)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_asha_promotes_who_is_ahead_at_that_moment(seed):
     rng = np.random.default_rng(seed)
-    budgets = rung_budgets(1, 27, 3)
-    scheduler = ASHA(40, budgets, 3)
+    scheduler = begun(ASHA(), 40, maximum=27)
+    budgets = [rung.budget for rung in scheduler.plan]
     rungs = [{} for _ in budgets]
-    running, n_started, retired = [], 0, set()
+    running, n_started, dropped = [], 0, set()
     while True:
         work = scheduler.next(0) if len(running) < 4 else None
         if isinstance(work, Continue):
@@ -293,42 +326,104 @@ def test_asha_promotes_who_is_ahead_at_that_moment(seed):
         else:
             trial, work = running.pop(rng.integers(len(running)))
             rungs[work.rung][trial] = rng.normal()
-            scheduler.report(trial, work.budget, rungs[work.rung][trial])
-            retired |= set(scheduler.retired())
+            verdict = scheduler.report(trial, work.budget, rungs[work.rung][trial])
+            dropped |= set(verdict.dropped)
     assert n_started == 40
-    assert retired == set(range(40))
+    assert dropped == set(range(40))
     planned = [rung.n_trials for rung in scheduler.plan]
     assert all(len(r) >= n - 1 for r, n in zip(rungs, planned, strict=True))
 
 
-@pytest.mark.parametrize("paid", [True, False])
-def test_ahead_is_what_the_started_will_cost(paid):
+@pytest.mark.parametrize("reuses", [True, False])
+def test_remaining_cost_is_that_of_those_that_started(reuses):
     plan = PLANS["halving"]
-    scheduler = Halving(plan)
+    scheduler = planned("halving")
     for _ in range(20):
         scheduler.next(0)
     budgets = [0.0] + [rung.budget for rung in plan]
     costs = [
-        rung.n_trials * (rung.budget - (below if paid else 0.0))
+        rung.n_trials * (rung.budget - (below if reuses else 0.0))
         for rung, below in zip(plan, budgets, strict=False)
     ]
-    assert scheduler.remaining_cost(paid) == pytest.approx(sum(costs))
+    assert scheduler.remaining_cost(reuses) == pytest.approx(sum(costs))
     scheduler.report(0, plan[0].budget, 1.0)
-    assert scheduler.remaining_cost(paid) == pytest.approx(sum(costs) - plan[0].budget)
-    assert FullBudget(3).remaining_cost(paid) == 0.0
+    assert scheduler.remaining_cost(reuses) == pytest.approx(
+        sum(costs) - plan[0].budget
+    )
+    assert begun(FullBudget(), 3).remaining_cost(reuses) == 0.0
 
 
 @pytest.mark.parametrize(
     ("scheduler", "folds"),
     [
-        (FullBudget(9), 10),
-        (Racing(9, 10), 1),
-        (Halving(halving_plan(9, [0.1, 0.3, 1.0], 3)), 1),
-        (ASHA(9, [0.2, 1.0], 3), 2),
+        (FullBudget(), 10),
+        (Racing(), 1),
+        (Halving(n_brackets=1), 1),
+        (ASHA(), 3),
     ],
     ids=["full", "racing", "halving", "asha"],
 )
 def test_the_first_budget_is_what_a_new_trial_gets(scheduler, folds):
     """From it follows how many trials keep all workers busy."""
+    scheduler = begun(scheduler, 9, maximum=10, n_splits=10)
     assert round(10 * scheduler.first_budget) == folds
     assert scheduler.next(0).budget == pytest.approx(scheduler.first_budget)
+
+
+def test_a_start_forgets_the_setting_before():
+    scheduler = begun(Halving(n_brackets=1), 20, maximum=27)
+    drive(scheduler, lambda *_: 1.0, np.random.default_rng(0))
+    scheduler.start(Setting(9, maximum=9, cost=lambda budget, _: budget))
+    fresh = begun(Halving(n_brackets=1), 9, maximum=9, cost=lambda budget, _: budget)
+    assert scheduler.plan == fresh.plan
+    runs = [
+        drive(s, lambda t, _: float(t), np.random.default_rng(0))
+        for s in (scheduler, fresh)
+    ]
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_asha_drops_nobody_who_goes_on(seed):
+    """Also if, with all started, promotions are due on several rungs at once."""
+    rng = np.random.default_rng(seed)
+    drive(begun(ASHA(), 30, maximum=27), lambda *_: rng.normal(), rng, n_workers=4)
+
+
+def test_a_bracket_of_one_rung_that_is_over_costs_nothing_more():
+    scheduler = planned("one rung")
+    for trial in range(4):
+        scheduler.next(trial)
+    for trial in range(4):
+        scheduler.report(trial, 1.0, 0.5)
+        assert scheduler.remaining_cost(True) == 3 - trial
+
+
+def test_schedulers_by_name():
+    assert all(type(make_scheduler(name)) is kind for name, kind in SCHEDULERS.items())
+    given = Halving(factor=2)
+    made = make_scheduler(given)
+    assert made is not given
+    assert made.factor == 2
+    with pytest.raises(ValueError, match=r"neither a Scheduler nor one of .*'asha'"):
+        make_scheduler("halve")
+    with pytest.raises(TypeError, match=r"a class: give an instance, Halving\(\)"):
+        make_scheduler(Halving)
+    with pytest.raises(TypeError, match="neither a Scheduler"):
+        make_scheduler(3)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "setting", "message"),
+    [
+        (Halving(factor=1), {"n_candidates": 9}, "'factor' parameter of Halving"),
+        (Hyperband(n_brackets=0), {}, "'n_brackets' parameter of Hyperband"),
+        (ASHA(factor="3"), {"n_candidates": 9}, "'factor' parameter of ASHA"),
+        (Racing(), {"n_candidates": 9, "n_splits": 2}, "at least 3 folds"),
+        (Hyperband(), {"n_candidates": 9}, "n_candidates=9 with Hyperband"),
+        (FullBudget(), {}, "needs the number of candidates"),
+    ],
+)
+def test_what_can_not_be_planned_is_refused(scheduler, setting, message):
+    with pytest.raises(ValueError, match=message):
+        scheduler.start(Setting(**setting))

@@ -42,7 +42,7 @@ from sklearn_hpo._evaluation.transformer_cache import (
 from sklearn_hpo._evaluation.transformer_cache._keys import key_of
 from sklearn_hpo._evaluation.transformer_cache._packing import packed
 from sklearn_hpo._evaluation.transformer_cache._store import Entry
-from sklearn_hpo._execution.executor import SharedFile
+from sklearn_hpo._execution.pickling import SharedFile
 
 X, Y = load_breast_cancer(return_X_y=True)
 X, Y = X[:150, :8].copy(), Y[:150]

@@ -12,7 +12,7 @@ from sklearn_hpo._execution.executor import SequentialExecutor
 from sklearn_hpo._study.loop import Rules, Study
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import DifferentialEvolution, GaussianProcess, Random
-from sklearn_hpo.schedulers import FullBudget
+from sklearn_hpo.schedulers import FullBudget, Setting
 from sklearn_hpo.space import SearchSpace
 
 SPACE = SearchSpace({"x": uniform(0, 1)})
@@ -65,10 +65,12 @@ def run(
     first=(),
     **rules,
 ):
+    scheduler = FullBudget()
+    scheduler.start(Setting(n_trials))
     study = Study(
         space,
         optimizer or Recorder(),
-        FullBudget(n_trials),
+        scheduler,
         seed=0,
         n_splits=3,
         score_of=mean,

@@ -19,8 +19,7 @@ from sklearn_hpo._study.loop import Study
 from sklearn_hpo.optimizers import GaussianProcess, Told, _base
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.optimizers._population import Population
-from sklearn_hpo.schedulers import _halving
-from sklearn_hpo.schedulers._racing import Racing
+from sklearn_hpo.schedulers import _racing, _scores
 from sklearn_hpo.search import _base as search_base
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -94,13 +93,13 @@ PLACES = {
     "models told": (bayes, _base, "extended", 48, 4),
     "several told": (lambda: bayes(max_concurrent=3), _base, "extended", 48, 6),
     "settled": (bayes, loop, "_is_whole", 9, 9),
-    "raced": (lambda: bayes(racing=True), Racing, "estimate", 5, 5),
+    "raced": (lambda: bayes(racing=True), _racing, "_estimate", 5, 5),
     "population told": (evolution, Population, "admit", 17, 17),
     "rung told": (halving, _base, "extended", 58, 10),
     "rung settled": (halving, loop, "_is_whole", 14, 14),
-    "rung ranked": (halving, _halving._Scores, "add", 11, 11),
-    "ranked alone": (asha, _halving._Scores, "add", 11, 11),
-    "folds ranked": (lambda: halving(**FOLDS), _halving._Scores, "add", 11, 11),
+    "rung ranked": (halving, _scores.Scores, "add", 11, 11),
+    "ranked alone": (asha, _scores.Scores, "add", 11, 11),
+    "folds ranked": (lambda: halving(**FOLDS), _scores.Scores, "add", 11, 11),
 }
 
 

@@ -75,12 +75,12 @@ class FitEvents:
 
     @contextmanager
     def searching(self, rungs, n_splits, detach):
-        """Announce the search; yield a function from trial, fold and stage to events.
+        """Announce the search; yield a function from trial, fold and rung to events.
 
         Parameters
         ----------
         rungs : list of int or None
-            Upper bounds of the candidates, by stage; None if unknown. Several stages
+            Upper bounds of the candidates, by rung; None if unknown. Several rungs
             are tasks of their own, as the iterations of scikit-learn's halving.
         n_splits : int
             The folds of each candidate.

@@ -13,7 +13,7 @@ _there: dict[Path, int] = {}
 _left: set[Path] = set()  # those that could not be removed
 
 
-def make_folder(prefix: str, root: str | None = None) -> Path:
+def make_folder(prefix: str, root: str | Path | None = None) -> Path:
     """Make an empty folder, to be removed by `remove_folder`.
 
     Folders that could not be removed before, as files had run out, are tried again.
@@ -22,7 +22,7 @@ def make_folder(prefix: str, root: str | None = None) -> Path:
     ----------
     prefix : str
         Of its name.
-    root : str or None, default=None
+    root : str, Path or None, default=None
         Where it lies; None for the system's folder of temporary files.
 
     Returns

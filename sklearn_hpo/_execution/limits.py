@@ -84,7 +84,7 @@ def limit_exceeded(job: Any) -> str | None:
     reason : str or None
         For the report.
     """
-    limit_file = getattr(job, "note", None)
+    limit_file = getattr(job, "limit_file", None)
     if limit_file is None or not limit_file.exists():
         return None
     text = limit_file.read_text()

@@ -7,10 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-try:
-    from joblib.externals import cloudpickle
-except ImportError:  # joblib >= 1.6 requires it instead of carrying it
-    import cloudpickle
+from sklearn_hpo._joblib_compat import cloudpickle
 
 
 class SharedFile:

@@ -5,13 +5,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from joblib.externals.loky import ProcessPoolExecutor
-from joblib.parallel import MultiprocessingBackend
+from sklearn_hpo._joblib_compat import (
+    end_process,
+    new_process,
+    pool_of,
+    workers_of,
+    workers_retire,
+)
 
 # A worker without work ends after so many seconds, as joblib's own.
 _IDLE_SECONDS = 300
@@ -32,21 +37,13 @@ class SinglePools:
     """
 
     def __init__(self, n_pools: int, environment: Mapping[str, str]) -> None:
-        self._environment = dict(environment)
-        self._all: set[ProcessPoolExecutor] = set()
-        self._idle: list[ProcessPoolExecutor | None] = [None] * n_pools
-        self._busy: dict[Future[Any], ProcessPoolExecutor] = {}
+        self._environment = environment
+        self._all: set[Executor] = set()
+        self._idle: list[Executor | None] = [None] * n_pools
+        self._busy: dict[Future[Any], Executor] = {}
 
     def submit(self, call: Callable[[], Any], done: Callable[[Any], Any]) -> None:
-        """Run a call in a pool that is idle, then pass its future to `done`.
-
-        Parameters
-        ----------
-        call : callable
-            Picklable.
-        done : callable
-            Called in a thread of the pool.
-        """
+        """Run a call in a pool that is idle; `done` gets its future, in a thread."""
         pool = self._idle.pop() or self._new()
         try:
             future = pool.submit(call)
@@ -56,19 +53,13 @@ class SinglePools:
         self._busy[future] = pool
         future.add_done_callback(done)
 
-    def _new(self) -> ProcessPoolExecutor:
-        pool = ProcessPoolExecutor(1, timeout=_IDLE_SECONDS, env=self._environment)
+    def _new(self) -> Executor:
+        pool = new_process(_IDLE_SECONDS, self._environment)
         self._all.add(pool)
         return pool
 
     def free(self, future: "Future[Any]") -> None:
-        """Let the pool of a call that has ended take another one.
-
-        Parameters
-        ----------
-        future : Future
-            Of the call. If its process died, a new one takes its place.
-        """
+        """Let the pool of a call that has ended, or a new one, take another one."""
         pool = self._busy.pop(future, None)  # None if no process came up
         if pool is None or isinstance(future.exception(), BrokenExecutor):
             self._all.discard(pool)
@@ -79,7 +70,7 @@ class SinglePools:
     def close(self) -> None:
         """End all processes, whatever they do."""
         for pool in self._all:
-            pool.shutdown(wait=True, kill_workers=True)
+            end_process(pool)
         self._all.clear()
 
 
@@ -98,23 +89,14 @@ class PoolWatch:
     """
 
     def __init__(self, backend: Any) -> None:
-        self._pool: Any = None
-        if isinstance(backend, MultiprocessingBackend):
-            self._pool = backend._get_pool()
-        # with maxtasksperchild others take the place of those that retire
-        self._retire = getattr(self._pool, "_maxtasksperchild", None) is not None
+        self._pool = pool_of(backend)
+        self._retire = workers_retire(self._pool)
         self.seconds = _PAUSE if self._retire else _HEED
         self._workers: set[BaseProcess] = set()
         self._look()
 
     def death(self) -> BrokenExecutor | None:
-        """Return an error that tells of a worker that has died, if one has.
-
-        Returns
-        -------
-        error : concurrent.futures.BrokenExecutor or None
-            With the exit code, or the name of the signal.
-        """
+        """Return an error that tells how a worker has died, if one has."""
         self._look()
         for worker in list(self._workers):
             code = worker.exitcode
@@ -128,38 +110,12 @@ class PoolWatch:
     def _look(self) -> None:
         """Note who works there now, as the pool itself forgets who has ended."""
         if self._pool is not None:
-            self._workers.update(self._pool._pool)
-
-
-def abandon(backend: Any) -> None:
-    """End the workers of a pool of multiprocessing one of which has died.
-
-    Its own way to end waits for locks that the dead one may have held.
-
-    Parameters
-    ----------
-    backend : joblib.parallel.MultiprocessingBackend
-        That runs; it has no pool then.
-    """
-    pool, backend._pool = backend._get_pool(), None
-    pool.close()
-    pool._terminate.cancel()
-    # so that no worker is replaced, and no result awaited
-    pool._worker_handler._state = pool._result_handler._state = "TERMINATE"
-    for worker in list(pool._pool):
-        worker.kill()
-        worker.join()
+            self._workers.update(workers_of(self._pool))
 
 
 @dataclass
 class Errand:
-    """A call that another thread makes.
-
-    Parameters
-    ----------
-    call : callable
-        Takes nothing.
-    """
+    """A call that another thread makes."""
 
     call: Callable[[], Any]
     done: bool = False
@@ -186,18 +142,7 @@ class ControlThread:
         threading.Thread(target=self._run).start()
 
     def submit(self, call: Callable[[], Any]) -> Errand:
-        """Have a call made.
-
-        Parameters
-        ----------
-        call : callable
-            Takes nothing.
-
-        Returns
-        -------
-        errand : Errand
-            To be waited for.
-        """
+        """Have a call made, which takes nothing, and may be waited for."""
         errand = Errand(call)
         self._errands.put(errand)
         return errand

@@ -14,7 +14,7 @@ Status = Literal["complete", "promoted", "stopped", "failed", "incomplete"]
 
 @dataclass(eq=False, slots=True)
 class Evaluation:
-    """What one stage of the plan gives a trial.
+    """What one rung of the plan gives a trial.
 
     Attributes
     ----------

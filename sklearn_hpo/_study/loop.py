@@ -23,7 +23,7 @@ from sklearn_hpo._study.evaluation import Check, Evaluation, Median, Rules, cove
 from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo._trial import FoldJob, FoldResult
 from sklearn_hpo.optimizers import Optimizer
-from sklearn_hpo.schedulers import Continue, New, Scheduler
+from sklearn_hpo.schedulers import Continue, New, Scheduler, Verdict
 from sklearn_hpo.space import SearchSpace
 
 # What ends a study early, with what is done.
@@ -80,7 +80,7 @@ class Study:
     paused_models : PausedModels or None
         Keeps the fitted models of trials that may go on, if that saves fitting.
     fold_events : callable or None
-        From trial, fold and stage to the events of that job.
+        From trial, fold and rung to the events of that job.
     resource : Resource or None
         Stands in for that of the problem, if the search has turned away from it.
     check : Check
@@ -144,7 +144,7 @@ class Study:
         self._candidates = Candidates(
             self.space,
             self.optimizer,
-            self.scheduler.n_planned,
+            self.scheduler.n_candidates,
             self.n_objectives,
             self.seed,
             self.n_splits,
@@ -159,9 +159,9 @@ class Study:
 
     @property
     def listed(self) -> list[Evaluation]:
-        """What has ended: by stage, then in the order of proposals.
+        """What has ended: by rung, then in the order of proposals.
 
-        Repeats among `first` are repeated where there is one stage only.
+        Repeats among `first` are repeated where there is one rung only.
         """
         if len(self.scheduler.plan) > 1:
             return sorted(self.settled, key=lambda e: (e.rung, e.trial.number))
@@ -368,9 +368,9 @@ class Study:
 
     def _next_evaluation(self, before: Evaluation, rung: int) -> Evaluation:
         """Begin the evaluation of a trial that follows another one."""
-        source_task = before.earlier_budgets
+        earlier_budgets = before.earlier_budgets
         if before.settled:
-            earlier_budgets = (*source_task, before.budget)
+            earlier_budgets = (*earlier_budgets, before.budget)
         evaluation = Evaluation(
             before.trial, rung, before.budget, earlier_budgets=earlier_budgets
         )
@@ -482,7 +482,7 @@ class Study:
         if self.journal is not None and len(self.trials) in self.journal.proposals:
             return False  # what is done costs no time, and what is not will not begin
         remaining_cost = self.scheduler.remaining_cost(
-            paid=self.by_fold or self.paused_models is not None
+            reuses=self.by_fold or self.paused_models is not None
         )
         if remaining_cost > 0.0:
             return not self._has_time(remaining_cost)
@@ -545,16 +545,18 @@ class Study:
         if len(evaluation.reports) < evaluation.n_folds:
             return
         evaluation.score = self.score_of(evaluation.results)
-        if self._completes_one:
-            evaluation.estimate = evaluation.score
-            self._settle(evaluation)
-        elif self.scheduler.report(report.trial, evaluation.budget, evaluation.score):
-            evaluation.estimate = self.scheduler.estimate(report.trial)
-            evaluation.variance = self.scheduler.variance(report.trial)
-            self._settle(evaluation)
+        verdict = Verdict(finished=True, estimate=evaluation.score)
+        if not self._completes_one:
+            verdict = self.scheduler.report(
+                report.trial, evaluation.budget, evaluation.score
+            )
+        if verdict.finished:
+            self._settle(evaluation, verdict)
 
-    def _settle(self, evaluation: Evaluation) -> None:
+    def _settle(self, evaluation: Evaluation, verdict: Verdict) -> None:
         """Count the score of an evaluation, and free what no trial needs any more."""
+        evaluation.estimate = verdict.estimate
+        evaluation.variance = verdict.variance
         evaluation.status = "complete" if _is_whole(evaluation) else "stopped"
         if not math.isfinite(evaluation.score):
             evaluation.status = "failed"
@@ -564,9 +566,8 @@ class Study:
             self._best = max(self._best or evaluation, evaluation, key=_rank)
         if math.isfinite(self.rules.deadline):
             self._durations.add(evaluation.seconds)
-        retired = self.scheduler.retired()
         if self.paused_models is not None:
-            self.paused_models.drop(retired)
+            self.paused_models.drop(verdict.dropped)
 
 
 def _rank(evaluation: Evaluation) -> tuple[float, int]:

@@ -7,14 +7,22 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo.schedulers._base import Continue, New, Rung, Scheduler
+from sklearn_hpo.schedulers._base import (
+    Continue,
+    New,
+    Rung,
+    Scheduler,
+    Setting,
+    Verdict,
+    one_rung,
+)
 
 # Complete trials before the spread of paired differences counts as known.
 _MIN_COMPLETE = 3
 
 
 class Racing(Scheduler):
-    """Give each trial one fold after the other, as long as it may become the best.
+    """Give each candidate one fold after the other, as long as it may become the best.
 
     With the scores of ``k`` of ``K`` folds a trial is compared with the best complete
     trial that it knows, the incumbent, and ends if either of two rules says so:
@@ -26,111 +34,113 @@ class Racing(Scheduler):
       and the other complete trials.
 
     The estimate for a trial that ended early is the incumbent's mean plus its mean
-    difference to it, which takes out how easy the folds were that it met.
+    difference to it, which takes out how easy the folds were that it met. It is off by
+    a variance of ``s^2 (1 / k - 1 / K)``; where only the incumbent is known, the
+    variance of its folds stands for ``s^2``. Many small folds, as of leave-one-out,
+    are given several at a time, as one row would decide.
 
-    Parameters
-    ----------
-    n_trials : int
-        How many trials to start.
-    n_folds : int
-        Number of folds, at least 2.
+    .. versionadded:: 0.1
+
+    See Also
+    --------
+    FullBudget : Every candidate gets all folds.
 
     References
     ----------
     .. [1] E. Bergman, L. Purucker and F. Hutter, "Don't waste your time: early stopping
        cross-validation", AutoML Conference 2024.
+
+    Examples
+    --------
+    >>> from sklearn_hpo.schedulers import Racing, Setting
+    >>> scheduler = Racing()
+    >>> scheduler.start(Setting(n_candidates=20, maximum=5, n_splits=5))
+    >>> scheduler.next(0)
+    New(budget=0.2, rung=0)
     """
 
-    def __init__(self, n_trials: int, n_folds: int) -> None:
-        self.n_trials = n_trials
-        self.n_folds = n_folds
-        self._folds: list[list[float]] = []
+    by_fold = True
+    one_score = True
+
+    def start(self, setting: Setting) -> None:
+        super().start(setting)
+        self._n_steps = max(3, round(setting.n_splits / setting.minimum))
+        # by trial, the mean score of each of its steps
+        self._steps: list[list[float]] = []
         self._n_told: list[int] = []
-        # the trials whose folds are all there and finite
+        # the trials whose steps are all there and finite
         self._complete: list[int] = []
         self._due: deque[int] = deque()
-        self._retired: list[int] = []
 
-    @property
-    def plan(self) -> tuple[Rung, ...]:
-        """One stage with all folds; which trials get fewer, the scores will tell."""
-        return (Rung(self.n_trials, 1.0),)
+    def make_plan(self, setting: Setting) -> tuple[Rung, ...]:
+        if setting.n_splits < 3:
+            raise ValueError(
+                f"Racing needs at least 3 folds to compare, but cv has "
+                f"{setting.n_splits}."
+            )
+        return one_rung(self, setting)  # who gets fewer folds, the scores will tell
 
     @property
     def first_budget(self) -> float:
-        """One fold."""
-        return 1 / self.n_folds
+        """One step."""
+        return 1 / self._n_steps
 
     def next(self, n_told: int | None) -> New | Continue | None:
-        """Return one more fold of a trial under way, else the first of a new one."""
         if self._due:
             trial = self._due.popleft()
-            return Continue(trial, (len(self._folds[trial]) + 1) / self.n_folds)
-        if n_told is None or len(self._folds) == self.n_trials:
+            return Continue(trial, (len(self._steps[trial]) + 1) / self._n_steps)
+        if n_told is None or len(self._steps) == self.n_candidates:
             return None
-        self._folds.append([])
+        self._steps.append([])
         self._n_told.append(n_told)
-        return New(1 / self.n_folds)
+        return New(1 / self._n_steps)
 
-    def report(self, trial: int, budget: float, score: float) -> bool:
-        """Take the mean over the folds so far; tell whether that was the last fold."""
-        folds = self._folds[trial]
-        k = len(folds) + 1
-        folds.append(k * score - sum(folds))
-        if k == self.n_folds and np.isfinite(folds).all():
+    def report(self, trial: int, budget: float, score: float) -> Verdict:
+        steps = self._steps[trial]
+        k = len(steps) + 1
+        steps.append(k * score - sum(steps))  # the score is the mean of all so far
+        rivals = self._complete_among(self._n_told[trial])
+        if k == self._n_steps and np.isfinite(steps).all():
             insort(self._complete, trial)
-        if k == self.n_folds or math.isnan(score) or self._is_beaten(trial):
-            self._retired.append(trial)
-            return True
-        self._due.append(trial)
-        return False
-
-    def retired(self) -> list[int]:
-        """Return the trials that ended since the last call."""
-        retired, self._retired = self._retired, []
-        return retired
-
-    def estimate(self, trial: int) -> float:
-        """Return the mean score, freed of how easy the folds were if some lack."""
-        folds = np.array(self._folds[trial])
-        complete = self._complete_among(self._n_told[trial])
-        if len(folds) == self.n_folds or not len(complete):
-            return float(folds.mean())
-        incumbent = _incumbent(complete)
-        return float(incumbent.mean() + (folds - incumbent[: len(folds)]).mean())
-
-    def variance(self, trial: int) -> float:
-        """Return ``s^2 (1 / k - 1 / K)``, by what the mean over all folds may differ.
-
-        Where only the incumbent is known, the variance of its folds stands for ``s^2``.
-        """
-        k = len(self._folds[trial])
-        complete = self._complete_among(self._n_told[trial])
-        if k == self.n_folds or not len(complete):
-            return 0.0
-        return _spread(complete) * (1.0 / k - 1.0 / self.n_folds)
+        ends = k == self._n_steps or math.isnan(score)
+        if not ends and not _is_beaten(np.array(steps), rivals):
+            self._due.append(trial)
+            return Verdict(finished=False)
+        return Verdict(True, *_estimate(np.array(steps), rivals), dropped=(trial,))
 
     def _complete_among(self, n_told: int) -> NDArray[np.float64]:
-        """Return the folds of the complete trials among the first `n_told`."""
+        """Return the steps of the complete trials among the first `n_told`."""
         trials = self._complete[: bisect_left(self._complete, n_told)]
-        return np.array([self._folds[i] for i in trials]).reshape(-1, self.n_folds)
+        return np.array([self._steps[i] for i in trials]).reshape(-1, self._n_steps)
 
-    def _is_beaten(self, trial: int) -> bool:
-        complete = self._complete_among(self._n_told[trial])
-        if not len(complete):
-            return False
-        folds = np.array(self._folds[trial])
-        incumbent = _incumbent(complete)
-        if folds.mean() <= incumbent.min():
-            return True
-        if len(complete) < _MIN_COMPLETE:
-            return False
-        behind = (incumbent[: len(folds)] - folds).mean()
-        return bool(behind > math.sqrt(_spread(complete) / len(folds)))
+
+def _is_beaten(steps: NDArray[np.float64], complete: NDArray[np.float64]) -> bool:
+    """Whether a trial with these steps lies behind the best of the complete ones."""
+    if not len(complete):
+        return False
+    incumbent = _incumbent(complete)
+    if steps.mean() <= incumbent.min():
+        return True
+    if len(complete) < _MIN_COMPLETE:
+        return False
+    behind = (incumbent[: len(steps)] - steps).mean()
+    return bool(behind > math.sqrt(_spread(complete) / len(steps)))
+
+
+def _estimate(
+    steps: NDArray[np.float64], complete: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return what all steps would score on average, and the variance of that guess."""
+    k = len(steps)
+    if not len(complete) or k == complete.shape[1]:
+        return float(steps.mean()), 0.0
+    incumbent = _incumbent(complete)
+    mean = float(incumbent.mean() + (steps - incumbent[:k]).mean())
+    return mean, _spread(complete) * (1.0 / k - 1.0 / complete.shape[1])
 
 
 def _spread(complete: NDArray[np.float64]) -> float:
-    """Return the pooled variance of the fold-wise differences to the incumbent."""
+    """Return the pooled variance of the step-wise differences to the incumbent."""
     incumbent = _incumbent(complete)
     with np.errstate(over="ignore"):  # squares of huge scores
         if len(complete) == 1:

@@ -48,6 +48,7 @@ from sklearn_hpo._sklearn_compat import (
 from sklearn_hpo._study.evaluation import Check, Rules
 from sklearn_hpo._study.loop import Study
 from sklearn_hpo._study.paused import PausedModels
+from sklearn_hpo.schedulers import Setting
 from sklearn_hpo.search._checkpoint import open_checkpoint
 from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
 from sklearn_hpo.search._points import check_names
@@ -94,6 +95,8 @@ class SearchCV(BaseSearchCV):
     _n_objectives = 1
     # whether the seconds of fits or scores are goals, so must be real
     _goes_by_times = False
+    # whether candidates depend on scores
+    _learns = True
     # whether candidates are evaluated with less than all of the resource
     _has_rungs = False
 
@@ -102,8 +105,28 @@ class SearchCV(BaseSearchCV):
         """Return the Optimizer, not started."""
 
     @abstractmethod
-    def _make_scheduler(self, resource, n_points):
-        """Return a Scheduler that shares out a resource among at most `n_points`."""
+    def _make_scheduler(self):
+        """Return the Scheduler, not yet started."""
+
+    def _setting(self, resource, n_points, n_splits):
+        """Return what the scheduler plans for."""
+        return Setting(
+            n_candidates=self._n_asked,
+            n_points=n_points,
+            minimum=resource.minimum,
+            maximum=resource.maximum,
+            whole=resource.whole,
+            cost=resource.cost,
+            n_splits=n_splits,
+            learns=self._learns,
+            resource=resource.name,
+            why_alone=resource.why_alone,
+        )
+
+    @property
+    def _n_asked(self):
+        """How many candidates the user asks for; None if the scheduler shall say."""
+        return self.n_iter
 
     @property
     def _begins_with_own(self):
@@ -202,7 +225,8 @@ class SearchCV(BaseSearchCV):
                 routed.estimator.fit,
             )
         )
-        scheduler = self._make_scheduler(resource, space.size)
+        scheduler = self._make_scheduler()
+        scheduler.start(self._setting(resource, space.size, len(splits)))
         resource = resource.planned([(s.n_trials, s.budget) for s in scheduler.plan])
         problem = Problem(
             estimator=copy_unfitted(self.estimator),
@@ -212,7 +236,7 @@ class SearchCV(BaseSearchCV):
             scorer=scorers,
             fit_params=routed.estimator.fit,
             score_params=routed.scorer.score,
-            n_candidates=_n_planned(space, scheduler),
+            n_candidates=int(min(scheduler.n_candidates, space.size)),
             return_train_score=self.return_train_score,
             error_score=self.error_score,
             verbose=self.verbose,
@@ -255,7 +279,7 @@ class SearchCV(BaseSearchCV):
         """
         seed = self._draw_seed()
         metric = self.refit if isinstance(self.refit, str) else None
-        start_of = partial(make_start, self, space, metric, scheduler.n_planned)
+        start_of = partial(make_start, self, space, metric, scheduler.n_candidates)
         start = start_of(seed)
         if self.verbose > 0:
             write(self._overture(problem, scheduler))
@@ -621,7 +645,3 @@ def _own_results(evaluations):
 def write(line):
     """Tell the user, who set `verbose`."""
     sys.stdout.write(line + "\n")
-
-
-def _n_planned(space, scheduler):
-    return int(min(scheduler.n_planned, space.size))

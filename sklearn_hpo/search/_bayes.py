@@ -18,7 +18,7 @@ from sklearn_hpo.optimizers import (
 )
 from sklearn_hpo.optimizers._bayesian import Acquisition
 from sklearn_hpo.optimizers._registry import make_optimizer
-from sklearn_hpo.schedulers import FullBudget, Racing
+from sklearn_hpo.schedulers import make_scheduler
 from sklearn_hpo.search._objectives import ObjectiveSearchCV
 
 # Least share of the tested rows that a race goes on by.
@@ -424,25 +424,19 @@ class BayesSearchCV(ObjectiveSearchCV):
             tol=self.tol,
         )
 
-    def _make_scheduler(self, resource, n_points):
-        n_splits = resource.maximum
-        if not self.racing:
-            return FullBudget(self.n_iter)
-        if n_splits < 3:
-            raise ValueError(
-                f"racing=True needs at least 3 folds to compare, but cv has {n_splits}."
-            )
-        if self.objectives is not None:
+    def _make_scheduler(self):
+        scheduler = make_scheduler("racing" if self.racing else "full")
+        if scheduler.one_score and self.objectives is not None:
             raise ValueError(
                 "racing=True compares candidates by one score, so it can't be had with "
                 "objectives; leave it False."
             )
-        if callable(self.refit) or (
-            self.refit is False and isinstance(self.scoring, list | tuple | dict)
+        if scheduler.one_score and (
+            callable(self.refit)
+            or (self.refit is False and isinstance(self.scoring, list | tuple | dict))
         ):
             raise ValueError(
                 f"racing=True needs one score to compare candidates by, but refit="
                 f"{self.refit!r}; let refit be the name of the score."
             )
-        # several small folds at a time, as one row would decide
-        return Racing(self.n_iter, max(3, round(n_splits / resource.minimum)))
+        return scheduler

@@ -53,7 +53,7 @@ def open_checkpoint(search, problem, space, scheduler, seed):
     space : SearchSpace
         Of the candidates.
     scheduler : Scheduler
-        Whose plan the file must share, if it has several stages.
+        Whose plan the file must share, if it has several rungs.
     seed : int
         Drawn, or the user's.
 

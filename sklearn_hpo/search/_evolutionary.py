@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers._registry import make_optimizer
-from sklearn_hpo.schedulers import FullBudget
+from sklearn_hpo.schedulers import make_scheduler
 from sklearn_hpo.search._objectives import ObjectiveSearchCV
 
 
@@ -439,8 +439,8 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
             ]
         return columns
 
-    def _make_scheduler(self, resource, n_points):
-        return FullBudget(self.n_iter)
+    def _make_scheduler(self):
+        return make_scheduler("full")
 
     def _rules(self, problem, scheduler, n_workers, began):
         return replace(

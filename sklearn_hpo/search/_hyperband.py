@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,19 +16,10 @@ from sklearn_hpo._study.evaluation import Check
 from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo.optimizers import MultiFidelity
 from sklearn_hpo.optimizers._registry import make_optimizer
-from sklearn_hpo.schedulers import (
-    ASHA,
-    Halving,
-    halving_plan,
-    hyperband_plan,
-    rung_budgets,
-    without_useless_rungs,
-)
+from sklearn_hpo.schedulers import make_scheduler
 from sklearn_hpo.search._base import SearchCV, python_numbers, write
 from sklearn_hpo.search._history import costs
 
-# Candidates that get all of the resource, at least.
-_N_FINALISTS = 3
 # By so much cheaper must another resource be before measured times choose it; those of
 # fits that take no longer than this tell nothing, and are nothing to save.
 _MUCH_CHEAPER, _LEAST_SECONDS = 1.5, 0.2
@@ -539,81 +529,38 @@ class HyperbandSearchCV(SearchCV):
             problem.estimator, problem.X, problem.y, problem.splits, None, frozenset()
         )
         resource = choose_resource("folds", "auto", "auto", data)
-        n = scheduler.n_planned
-        return resource, self._make_scheduler(resource, n_points, n)
+        setting = self._setting(resource, n_points, len(problem.splits))
+        if not scheduler.says_n_candidates:
+            setting = replace(setting, n_candidates=scheduler.n_candidates)
+        other = self._make_scheduler()
+        other.start(setting)
+        return resource, other
 
     def _make_resource(self, data):
         return choose_resource(
             self.resource, self.min_resources, self.max_resources, data
         )
 
-    def _check_strategy(self):
-        """Raise if other settings do not go with the strategy."""
-        if self.strategy == "hyperband" and self.n_candidates != "auto":
+    @property
+    def _n_asked(self):
+        return None if self.n_candidates == "auto" else self.n_candidates
+
+    def _make_scheduler(self):
+        scheduler = make_scheduler(self.strategy)
+        own = scheduler.get_params()
+        if "n_brackets" not in own and self.n_brackets not in ("auto", 1):
             raise ValueError(
-                f"n_candidates={self.n_candidates} with strategy='hyperband', "
-                "whose brackets say how many candidates there are; leave it at "
-                "'auto', or set strategy='halving'."
+                f"n_brackets={self.n_brackets} with strategy={self.strategy!r}, which "
+                "has one bracket; leave it at 'auto', or set another strategy."
             )
-        if self.strategy != "asha":
-            return
-        if self.n_brackets not in ("auto", 1):
+        if self.deterministic and not scheduler.deterministic:
             raise ValueError(
-                f"n_brackets={self.n_brackets} with strategy='asha', which has one "
-                "bracket; leave it at 'auto', or set another strategy."
-            )
-        if self.deterministic:
-            raise ValueError(
-                "strategy='asha' promotes whoever is ahead when a worker is free, so "
-                "its result depends on timing; set deterministic=False, or "
+                f"strategy={self.strategy!r} promotes whoever is ahead when a worker "
+                "is free, so its result depends on timing; set deterministic=False, or "
                 "strategy='halving'."
             )
-
-    def _make_scheduler(self, resource, n_points, n_candidates=None):
-        self._check_strategy()
-        budgets = rung_budgets(
-            resource.minimum,
-            resource.maximum,
-            self.factor,
-            **({"part_of_step": 0.0} if self.strategy == "hyperband" else {}),
-        )
-        if resource.whole:
-            # rungs that round to the same amount are one
-            amounts = {resource.n_resources(budget): budget for budget in budgets}
-            budgets = tuple(n_resources / resource.maximum for n_resources in amounts)
-        if len(budgets) == 1:
-            why = getattr(resource, "why_alone", "") or (
-                f"min_resources={resource.minimum:g} is too near to max_resources="
-                f"{resource.maximum:g} for a factor of {self.factor}"
-            )
-            warnings.warn(
-                f"All candidates get all of {resource.name}, so nothing is saved, as "
-                f"{why}.",
-                UserWarning,
-                stacklevel=2,
-            )
-        if self.strategy == "hyperband":
-            n_brackets = len(budgets) if self.n_brackets == "auto" else self.n_brackets
-            plan = hyperband_plan(budgets, self.factor, n_brackets)
-            plan = without_useless_rungs(plan, resource.cost)
-            return Halving(plan, overlap=not self._learns)
-        n = n_candidates or self.n_candidates
-        if n == "auto":
-            n = _N_FINALISTS * math.ceil(self.factor ** (len(budgets) - 1) - 1e-9)
-        n = int(min(n, n_points))
-        if self.strategy == "halving":
-            n_brackets = self.n_brackets
-            if n_brackets == "auto":
-                # a surrogate learns from upper rungs only if a bracket follows, and the
-                # sooner the smaller the brackets are
-                least = math.ceil(self.factor ** (len(budgets) - 1) - 1e-9)
-                learns = self._learns and n < n_points
-                n_brackets = max(_N_FINALISTS, n // least) if learns else 1
-            plan = halving_plan(n, budgets, self.factor, n_brackets)
-            plan = without_useless_rungs(plan, resource.cost)
-            return Halving(plan, overlap=not self._learns)
-        n_rungs = max(1, math.floor(math.log(n / _N_FINALISTS, self.factor) + 1 + 1e-9))
-        return ASHA(n, budgets[-n_rungs:], self.factor)
+        ours = {"factor": self.factor, "n_brackets": self.n_brackets}
+        return scheduler.set_params(**{name: ours[name] for name in own})
 
     @property
     def _learns(self):

@@ -30,6 +30,8 @@ class Resource:
         In which folds are run; empty for the splitter's own order.
     prices : Prices or None
         What it costs, if that has been measured.
+    why_alone : str
+        Why there is nothing else than one fold to be had less of, if so.
     """
 
     name: str = "folds"
@@ -38,6 +40,7 @@ class Resource:
     whole: bool = True
     order: tuple[int, ...] = ()
     prices: Prices | None = None
+    why_alone: str = ""
     # whether a share of the budget is a share of the folds, which are all whole
     by_fold = True
     # whether a fitted model can go on where it ended

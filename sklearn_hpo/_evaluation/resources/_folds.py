@@ -21,12 +21,9 @@ class Folds(Resource):
     ----------
     costs : tuple of float
         The share of all training rows that the first 0, 1, 2, ... of them have.
-    why_alone : str
-        Why there is nothing else than one fold to be had less of, if so.
     """
 
     costs: tuple[float, ...] = ()
-    why_alone: str = ""
 
     def cost(self, budget: float, before: float) -> float:
         """Return the share of the training rows that the added folds have."""
