@@ -142,7 +142,7 @@ def test_covariance_matrix_adaptation_is_precise_in_the_end():
 )
 def test_algorithm_follows_budget_and_space(settings, space, expected):
     asked = search(space=space, **settings)
-    assert isinstance(asked._make_optimizer(asked.n_iter), expected)
+    assert isinstance(asked._make_optimizer(SearchSpace(space), asked.n_iter), expected)
 
 
 def test_clone_and_pickle_and_the_global_random_state():

@@ -29,6 +29,8 @@ class Evaluation:
         The budgets of the evaluations that the trial had before.
     reports : dict of int to FoldResult
         By fold.
+    inherited : frozenset of int
+        The folds whose reports are those of the evaluation before.
     n_folds : int
         How many folds it has been given so far.
     score : float
@@ -49,6 +51,7 @@ class Evaluation:
     cost: float = 0.0
     earlier_budgets: tuple[float, ...] = ()
     reports: dict[int, FoldResult] = field(default_factory=dict)
+    inherited: frozenset[int] = frozenset()
     n_folds: int = 0
     score: float = math.nan
     estimate: float = math.nan
@@ -64,6 +67,11 @@ class Evaluation:
     def results(self) -> list[dict[str, Any]]:
         """What its folds gave, in their order."""
         return [self.reports[fold].result for fold in sorted(self.reports)]
+
+    @property
+    def own_reports(self) -> dict[int, FoldResult]:
+        """Those reports that no evaluation before has, by fold, as they came in."""
+        return {f: r for f, r in self.reports.items() if f not in self.inherited}
 
     @property
     def fit_seconds(self) -> float:

@@ -124,7 +124,7 @@ class Study:
     difference: str | None = field(default=None, init=False)
     check_seconds: float = field(default=0.0, init=False)
     cut_short_by: BaseException | None = field(default=None, init=False)
-    _told: list[Evaluation] = field(default_factory=list, init=False)
+    _n_told: int = field(default=0, init=False)
     _jobs: deque[FoldJob] = field(default_factory=deque, init=False)
     _replayed: deque[FoldResult] = field(default_factory=deque, init=False)
     _of_earlier_runs: list[FoldResult] = field(default_factory=list, init=False)
@@ -209,9 +209,8 @@ class Study:
             if inside_fit() and isinstance(error, _SIGNALS):
                 raise
             self.cut_short_by = error
-        told = set(map(id, self._told))
         ended = self.evaluations if self.rules.deterministic else self.settled
-        self._tell([e for e in ended if e.settled and id(e) not in told])
+        self._tell([e for e in ended[self._n_told :] if e.settled])
         self._candidates.flush()
         del self._candidates  # their keys are as large as the results
 
@@ -301,7 +300,7 @@ class Study:
             if self._out_of_time() or self._stagnates():
                 self._stop_starting()
         n_known = (
-            None if given_scores is None or self._stopped_starting else len(self._told)
+            None if given_scores is None or self._stopped_starting else self._n_told
         )
         work = self.scheduler.next(n_known)
         while isinstance(work, Continue):
@@ -345,6 +344,7 @@ class Study:
         )
         if self.by_fold:
             evaluation.reports = dict(before.reports)
+            evaluation.inherited = frozenset(before.reports)
             evaluation.n_folds = before.n_folds
         self.trials[before.trial.number] = evaluation
         self.evaluations.append(evaluation)
@@ -417,14 +417,13 @@ class Study:
 
     def _to_tell(self) -> list[Evaluation]:
         """Return the evaluations that the next proposal knows, not yet told."""
-        n_told = len(self._told)
         if not self.rules.deterministic:
-            return self.settled[n_told:]
+            return self.settled[self._n_told :]
         n_known = len(self.evaluations) - self.rules.max_concurrent + 1
-        return self.evaluations[n_told : max(0, n_known)]
+        return self.evaluations[self._n_told : max(0, n_known)]
 
     def _tell(self, evaluations: list[Evaluation]) -> None:
-        self._told.extend(evaluations)
+        self._n_told += len(evaluations)
         record = self._records[-1] if self._records else -math.inf
         for evaluation in evaluations:
             if evaluation.status == "complete":
@@ -484,7 +483,7 @@ class Study:
 
     def _stagnates(self) -> bool:
         patience = self.rules.n_iter_no_change
-        if patience is None or len(self._told) <= patience:
+        if patience is None or self._n_told <= patience:
             return False
         before, now = self._records[-1 - patience], self._records[-1]
         return now <= before + self.rules.tol and before > -math.inf

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_hpo._checkpoint.header import open_checkpoint
 from sklearn_hpo._evaluation.callbacks import FitEvents
 from sklearn_hpo._evaluation.cloning import copy_unfitted
 from sklearn_hpo._evaluation.evaluate import Problem, evaluate, lost
@@ -49,8 +50,8 @@ from sklearn_hpo._sklearn_compat import (
 from sklearn_hpo._study.evaluation import Rules
 from sklearn_hpo._study.loop import Study
 from sklearn_hpo._study.paused import PausedModels
-from sklearn_hpo.search._checkpoint import open_checkpoint
-from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
+from sklearn_hpo._trial import mean_score
+from sklearn_hpo.search._history import history, warnings_of_fits
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._warm import make_start
 from sklearn_hpo.search._workers import (
@@ -98,8 +99,8 @@ class SearchCV(BaseSearchCV):
     _has_rungs = False
 
     @abstractmethod
-    def _make_optimizer(self, n_trials):
-        """Return an Optimizer for a study that plans so many trials."""
+    def _make_optimizer(self, space, n_trials):
+        """Return an Optimizer for a study that plans so many trials in a space."""
 
     @abstractmethod
     def _make_scheduler(self, resource, n_points):
@@ -214,7 +215,7 @@ class SearchCV(BaseSearchCV):
             scorer=scorers,
             fit_params=routed.estimator.fit,
             score_params=routed.scorer.score,
-            n_candidates=_n_planned(space, scheduler),
+            n_candidates=int(min(scheduler.n_planned, space.size)),
             return_train_score=self.return_train_score,
             error_score=self.error_score,
             verbose=self.verbose,
@@ -252,56 +253,54 @@ class SearchCV(BaseSearchCV):
 
     def _run(self, problem, space, scheduler, events, began):
         """Run the study on the joblib backend that is active."""
-        seed = self._draw_seed()
+        drawn, plan = self._draw_seed(), scheduler.plan
         n_splits = len(problem.splits)
         exact = scheduler.keeps_to_plan
-        rungs = [rung.n_trials if exact else None for rung in scheduler.plan]
+        rungs = [rung.n_trials if exact else None for rung in plan]
         metric = self.refit if isinstance(self.refit, str) else None
-        start_of = partial(make_start, self, space, metric, scheduler.n_planned)
-        start = start_of(seed)
-        if self.verbose > 0:
-            _write(self._overture(problem, scheduler))
-        with (
-            own_filters(problem.resource),
-            open_executor(
-                evaluate,
-                problem,
-                self.n_jobs,
-                lost,
-                in_process=bool(problem.limits),
-            ) as executor,
-            events.searching(
-                rungs, n_splits, detach=not executor.in_caller
-            ) as fold_events,
-            self._waiting_models(problem.resource, executor) as models,
-            open_checkpoint(self, problem, space, scheduler, seed) as journal,
-        ):
-            if journal is not None and journal.seed != seed:
-                # parameters that a point leaves out are drawn from the seed
-                start = start_of(journal.seed)
-            executor.check(parts_of_jobs(self, has_listeners=fold_events is not None))
-            study = Study(
-                space,
-                self._make_optimizer(scheduler.n_planned),
-                scheduler,
-                seed=seed if journal is None else journal.seed,
-                n_splits=n_splits,
-                score_of=partial(mean_score, metric=metric),
-                first=start.first,
-                source_of_first=start.source,
-                given_scores=start.given_scores,
-                source_task=start.source_task,
-                objectives_of=self._make_objectives(),
-                by_fold=problem.resource.by_fold,
-                fold_order=problem.resource.order,
-                limit_folder=limit_folder_of(problem.limits, executor),
-                journal=journal,
-                paused_models=models,
-                rules=self._rules(problem, scheduler, executor.n_workers, began),
-                fold_events=fold_events,
-                announce=self._announce if self.verbose > 0 else None,
-            )
-            study.run(executor)
+        with open_checkpoint(self, problem, space, plan, drawn) as journal:
+            seed = drawn if journal is None else journal.seed
+            start = make_start(self, space, metric, scheduler.n_planned, seed)
+            if self.verbose > 0:
+                _write(self._overture(problem, scheduler))
+            with (
+                own_filters(problem.resource),
+                open_executor(
+                    evaluate,
+                    problem,
+                    self.n_jobs,
+                    lost,
+                    in_process=bool(problem.limits),
+                ) as executor,
+                events.searching(
+                    rungs, n_splits, detach=not executor.in_caller
+                ) as fold_events,
+                self._waiting_models(problem.resource, executor) as models,
+            ):
+                parts = parts_of_jobs(self, has_listeners=fold_events is not None)
+                executor.check(parts)
+                study = Study(
+                    space,
+                    self._make_optimizer(space, scheduler.n_planned),
+                    scheduler,
+                    seed=seed,
+                    n_splits=n_splits,
+                    score_of=partial(mean_score, metric=metric),
+                    first=start.first,
+                    source_of_first=start.source,
+                    given_scores=start.given_scores,
+                    source_task=start.source_task,
+                    objectives_of=self._make_objectives(),
+                    by_fold=problem.resource.by_fold,
+                    fold_order=problem.resource.order,
+                    limit_folder=limit_folder_of(problem.limits, executor),
+                    journal=journal,
+                    paused_models=models,
+                    rules=self._rules(problem, scheduler, executor.n_workers, began),
+                    fold_events=fold_events,
+                    announce=self._announce if self.verbose > 0 else None,
+                )
+                study.run(executor)
         if problem.transformer_cache is not None:
             problem.transformer_cache.clear()
         return study
@@ -359,7 +358,8 @@ class SearchCV(BaseSearchCV):
     def _close(self, study, problem):
         """Turn the study into scikit-learn's attributes."""
         evaluations = study.listed
-        close_scores(_own_results(evaluations), self.scoring, self.error_score)
+        own = [r.result for e in evaluations for _, r in sorted(e.own_reports.items())]
+        close_scores(own, self.scoring, self.error_score)
         results = [result for e in evaluations for result in self._of_all_folds(e)]
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         self.n_candidates_evaluated_ = len({e.trial.number for e in evaluations})
@@ -577,20 +577,5 @@ def python_numbers(search):
             setattr(search, name, value)
 
 
-def _own_results(evaluations):
-    """Return results once, where a rung of more folds repeats those before it."""
-    first = {}
-    return [
-        result
-        for evaluation in evaluations
-        for result in evaluation.results
-        if first.setdefault(id(result), evaluation) is evaluation
-    ]
-
-
 def _write(line):
     sys.stdout.write(line + "\n")
-
-
-def _n_planned(space, scheduler):
-    return int(min(scheduler.n_planned, space.size))

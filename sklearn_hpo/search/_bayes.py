@@ -398,7 +398,7 @@ class BayesSearchCV(ObjectiveSearchCV):
         # the law of the others is what they are known for
         return self.surrogate not in ("sobol", "random")
 
-    def _make_optimizer(self, n_trials):
+    def _make_optimizer(self, space, n_trials):
         if self.objectives is not None:
             return self._make_front_optimizer()
         if self.acquisition != "auto":

@@ -16,7 +16,6 @@ from sklearn_hpo.optimizers import (
 )
 from sklearn_hpo.schedulers import FullBudget
 from sklearn_hpo.search._objectives import ObjectiveSearchCV
-from sklearn_hpo.space import SearchSpace
 
 # Candidates from which covariance matrix adaptation pays: on ill-conditioned functions
 # of 5 and 10 variables it was behind after 500 evaluations and far ahead after 1500.
@@ -423,7 +422,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
     def _begins_with_own(self):
         return True
 
-    def _make_optimizer(self, n_trials):
+    def _make_optimizer(self, space, n_trials):
         self._check_algorithm()
         if self.algorithm in ("lshade", "cmaes", "regularized") and not (
             self.crossover == self.mutation == "auto"
@@ -435,7 +434,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
             )
         if self.algorithm == "cmaes":
             return CMAES(self.n_iter, self.population_size)
-        if self.algorithm == "auto" and self._suits_adaptation(n_trials):
+        if self.algorithm == "auto" and self._suits_adaptation(space, n_trials):
             return CMAES(self.n_iter, self.population_size)
         if self.algorithm == "lshade":
             return LSHADE(self.n_iter, self.population_size, self.surrogate)
@@ -465,14 +464,13 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
                 "or 'nsga3', and the last two need several."
             )
 
-    def _suits_adaptation(self, n_trials):
+    def _suits_adaptation(self, space, n_trials):
         """Return whether scales and correlations can be learnt, and are worth it."""
         if n_trials < _MANY or self.objectives is not None:
             return False
         if not self.crossover == self.mutation == "auto":
             return False
-        columns = SearchSpace(self.param_distributions).columns
-        return all(column.kind == "continuous" for column in columns)
+        return all(column.kind == "continuous" for column in space.columns)
 
     def _make_breeder(self):
         algorithm = self._algorithm()

@@ -1,48 +1,11 @@
-"""The history of a search: its public record, and the score that it goes by."""
+"""The history of a search: its public record."""
 
 import math
 
 import numpy as np
 from scipy.optimize import nnls
 
-
-def mean_score(results, metric):
-    """Return the mean over folds of the score that is maximised; NaN where undefined.
-
-    Parameters
-    ----------
-    results : list of dict
-        Of the folds of a candidate.
-    metric : str or None
-        Of several scores the one to take; the first if this is none of them.
-
-    Returns
-    -------
-    score : float
-        NaN if the score of a fold is not finite.
-    """
-    mean = float(np.mean([guiding_score(r["test_scores"], metric) for r in results]))
-    return mean if math.isfinite(mean) else math.nan
-
-
-def guiding_score(score, metric):
-    """Return the score that a search goes by.
-
-    Parameters
-    ----------
-    score : float or dict of float
-        Of one fold.
-    metric : str or None
-        Which one of several to take; the first if this is none of them.
-
-    Returns
-    -------
-    score : float
-        The one.
-    """
-    if isinstance(score, dict):
-        return score.get(metric, next(iter(score.values())))
-    return score
+from sklearn_hpo._trial import best_so_far, guiding_score
 
 
 def history(study, resource, metric, *, with_train_score, with_rungs):
@@ -68,10 +31,9 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
     """
     plan = study.scheduler.plan
     columns = {}
-    best = math.nan
-    for e in sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number)):
-        if e.status == "complete":
-            best = max(e.score, best) if best == best else e.score
+    rows = sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number))
+    complete = [e.score if e.status == "complete" else math.nan for e in rows]
+    for e, best in zip(rows, best_so_far(complete), strict=True):
         reports = e.reports.values()
         row = {
             "candidate": e.trial.number,
@@ -115,14 +77,11 @@ def costs(study, resource, check_cost):
         ``planned_cost`` and ``paid_cost``, in evaluations with all of the resource, in
         the order of `history`.
     """
-    planned, seconds, counted = {}, {}, set()
+    planned, seconds = {}, {}
     for e in study.evaluations:
         before = e.earlier_budgets[-1] if e.earlier_budgets else 0.0
         planned[e] = resource.cost(e.budget, before)
-        # a rung of more folds repeats the reports of the one before
-        added = [r for r in e.reports.values() if id(r) not in counted]
-        counted.update(map(id, added))
-        seconds[e] = sum(r.end - r.start for r in added)
+        seconds[e] = sum(r.end - r.start for r in e.own_reports.values())
     unit = _seconds_of_full(study, resource, planned, seconds)
     if study.evaluations:
         first = study.evaluations[0]
@@ -180,15 +139,9 @@ def warnings_of_fits(study):
     warned : list of tuple
         One entry a fit that this process has seen the end of.
     """
-    reports = [
-        evaluation.reports[fold]
-        for evaluation in study.evaluations
-        for fold in sorted(evaluation.reports)
-    ]
-    # a rung of more folds repeats the reports of the one before
-    distinct = {id(report): report for report in reports}.values()
     return [
         report.warnings
-        for report in distinct
+        for evaluation in study.evaluations
+        for _, report in sorted(evaluation.own_reports.items())
         if report.warnings is not None and not report.lost
     ]

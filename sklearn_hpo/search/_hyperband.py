@@ -540,7 +540,7 @@ class HyperbandSearchCV(SearchCV):
         """Whether candidates depend on scores."""
         return self.optimizer in _SURROGATES
 
-    def _make_optimizer(self, n_trials):
+    def _make_optimizer(self, space, n_trials):
         if self.optimizer == "random":
             return Random()
         if self.optimizer == "sobol":
