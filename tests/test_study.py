@@ -9,7 +9,11 @@ import pytest
 from scipy.stats import poisson, randint, uniform
 
 from sklearn_hpo._execution.executor import SequentialExecutor
-from sklearn_hpo._study.loop import Rules, Study
+from sklearn_hpo._study.ask_tell import AskTell
+from sklearn_hpo._study.jobs import FoldJobs
+from sklearn_hpo._study.loop import Study
+from sklearn_hpo._study.order import TellOrder
+from sklearn_hpo._study.stopping import Stopping
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import (
     DifferentialBreeder,
@@ -57,8 +61,14 @@ def evaluate(job, _=None):
     return FoldResult(job.trial, job.fold, result, now, now + 0.01)
 
 
-def mean(results):
-    return float(np.mean([r["test_scores"] for r in results]))
+class OneScore:
+    """Goes by the mean over folds."""
+
+    def score(self, results):
+        return float(np.mean([r["test_scores"] for r in results]))
+
+    def values(self, results):
+        return None
 
 
 def run(
@@ -71,17 +81,23 @@ def run(
     first=(),
     **rules,
 ):
-    study = Study(
+    tuner = AskTell(
         space,
-        optimizer or Recorder(),
-        FullBudget(n_trials),
+        n_trials,
+        optimizer=optimizer or Recorder(),
         seed=0,
-        n_splits=3,
-        score_of=mean,
-        rules=Rules(**rules),
-        first=first,
+        initial_candidates=first,
     )
-    study.run(executor or SequentialExecutor(function, None))
+    order = {k: rules.pop(k) for k in ("max_concurrent", "deterministic") if k in rules}
+    study = Study(
+        tuner,
+        FullBudget(n_trials),
+        FoldJobs(executor or SequentialExecutor(function, None), n_splits=3),
+        OneScore(),
+        TellOrder(**order),
+        Stopping(**rules),
+    )
+    study.run()
     return study
 
 
@@ -93,7 +109,7 @@ def params_of(study):
 def test_a_proposal_knows_all_but_the_last_trials(concurrent):
     study = run(12, max_concurrent=concurrent)
     expected = [(max(0, t - concurrent + 1), min(t, concurrent - 1)) for t in range(12)]
-    assert study.optimizer.known == expected
+    assert study.tuner.optimizer.known == expected
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 7])
@@ -102,7 +118,7 @@ def test_timing_does_not_change_the_outcome(n_workers, seed):
     reference = run(max_concurrent=4)
     study = run(executor=Shuffled(evaluate, n_workers, seed), max_concurrent=4)
     assert params_of(study) == params_of(reference)
-    assert study.optimizer.known == reference.optimizer.known
+    assert study.tuner.optimizer.known == reference.tuner.optimizer.known
     assert [r.score for r in study.trials] == [r.score for r in reference.trials]
 
 
@@ -110,9 +126,10 @@ def test_without_determinism_every_result_is_used():
     executor = Shuffled(evaluate, 4, seed=1)
     study = run(max_concurrent=4, deterministic=False, executor=executor)
     assert all(
-        told + pending == t for t, (told, pending) in enumerate(study.optimizer.known)
+        told + pending == t
+        for t, (told, pending) in enumerate(study.tuner.optimizer.known)
     )
-    assert max(pending for _, pending in study.optimizer.known) <= 3
+    assert max(pending for _, pending in study.tuner.optimizer.known) <= 3
     ends = [record.trial.number for record in study.settled]
     assert ends != sorted(ends)
     assert len(ends) == 20
@@ -149,7 +166,7 @@ def test_draws_are_not_repeated_for_nothing():
     space = SearchSpace({f"x{i}": randint(0, 5) for i in range(3)})
     study = run(100, space=space)
     assert len(study.trials) == 100
-    assert len(study.optimizer.known) == 100
+    assert len(study.tuner.optimizer.known) == 100
 
 
 def test_overlapping_branches_end_when_all_is_done(monkeypatch):
@@ -235,7 +252,7 @@ def test_failed_trials_are_told_as_nan():
         return report
 
     study = run(10, function=failing)
-    losses = study.optimizer.losses
+    losses = study.tuner.optimizer.losses
     assert np.isnan(losses[::3]).all()
     assert np.isfinite(losses[[1, 2, 4, 5, 7, 8]]).all()
     assert study.trials[0].status == "failed"

@@ -1,4 +1,4 @@
-"""What a study knows of its trials, and the rules that it runs by."""
+"""What a study knows of a trial on one rung."""
 
 import math
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ Status = Literal["complete", "promoted", "stopped", "failed", "incomplete"]
 
 @dataclass(eq=False, slots=True)
 class Evaluation:
-    """What one stage of the plan gives a trial.
+    """What one rung of the plan gives a trial.
 
     Attributes
     ----------
@@ -59,6 +59,11 @@ class Evaluation:
     status: Status = "incomplete"
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it has, or will have, all of the budget."""
+        return math.isclose(self.budget, 1.0)
+
+    @property
     def settled(self) -> bool:
         """Whether all its folds are in, and it gets no more."""
         return self.status != "incomplete"
@@ -86,50 +91,12 @@ class Evaluation:
 
 
 def covered(reports: Iterable[FoldResult]) -> float:
-    """Return for how long at least one of several jobs ran.
+    """Return for how many seconds at least one of several jobs ran.
 
     What lies between is not counted: it may be the night between two runs.
-
-    Parameters
-    ----------
-    reports : iterable of FoldResult
-        Of the jobs.
-
-    Returns
-    -------
-    seconds : float
-        Of wall-clock time.
     """
     seconds, until = 0.0, -math.inf
     for report in sorted(reports, key=attrgetter("start")):
         seconds += max(0.0, report.end - max(report.start, until))
         until = max(until, report.end)
     return seconds
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How a study runs, and when it ends before its scheduler does.
-
-    Attributes
-    ----------
-    max_concurrent : int
-        How many trials may be under way.
-    deterministic : bool
-        Whether the outcome may not depend on timing.
-    deadline : float
-        Moment on the monotonic clock, in seconds, by which the refit must be over.
-    refit_factor : float
-        Seconds of the refit for a second of fitting one fold; 0 without a refit.
-    n_iter_no_change : int or None
-        End after so many trials in a row that do not improve the best score.
-    tol : float
-        The least rise of the best score that counts as an improvement.
-    """
-
-    max_concurrent: int = 1
-    deterministic: bool = True
-    deadline: float = math.inf
-    refit_factor: float = 0.0
-    n_iter_no_change: int | None = None
-    tol: float = 0.0

@@ -18,6 +18,10 @@ class Optimizer(ABC):
     """
 
     name: str
+    # whether proposals depend on losses
+    learns = True
+    # whether the first candidate may be the estimator's own values
+    begins_with_own = True
 
     def start(self, space: SearchSpace, seed: int) -> None:
         """Begin a study on `space` and forget every earlier one.

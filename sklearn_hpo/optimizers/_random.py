@@ -13,6 +13,8 @@ class Random(Optimizer):
     """
 
     name = "random"
+    learns = False
+    begins_with_own = False  # the law of the draws is what it is known for
 
     def ask(self, n: int, pending: Rows) -> Rows:
         """Draw `n` rows, each from its own counter-based generator.
@@ -47,6 +49,8 @@ class Sobol(Optimizer):
     """
 
     name = "sobol"
+    learns = False
+    begins_with_own = False
 
     def ask(self, n: int, pending: Rows) -> Rows:
         """Return the next `n` points of the sequence.

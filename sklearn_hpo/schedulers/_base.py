@@ -71,6 +71,8 @@ class Scheduler(ABC):
     """
 
     keeps_to_plan = True
+    # whether trials get less than all of the resource, and are told of by rungs
+    uses_rungs = False
 
     @property
     @abstractmethod

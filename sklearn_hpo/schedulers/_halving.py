@@ -356,6 +356,8 @@ class Halving(Scheduler):
         scores of a rung. The order of evaluations then depends on timing.
     """
 
+    uses_rungs = True
+
     def __init__(self, plan: Sequence[Rung], overlap: bool = False) -> None:
         self._plan = tuple(plan)
         self.overlap = overlap
@@ -437,6 +439,8 @@ class ASHA(Scheduler):
     """
 
     keeps_to_plan = False
+
+    uses_rungs = True
 
     def __init__(self, n_trials: int, budgets: Sequence[float], factor: float) -> None:
         self.n_trials = n_trials

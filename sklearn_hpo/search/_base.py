@@ -8,58 +8,39 @@ import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state, indexable
+from sklearn.base import clone
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_hpo._checkpoint.header import open_checkpoint
 from sklearn_hpo._evaluation.callbacks import FitEvents
 from sklearn_hpo._evaluation.cloning import copy_unfitted
-from sklearn_hpo._evaluation.evaluate import Problem, evaluate, lost
 from sklearn_hpo._evaluation.fit_warnings import held, summary
-from sklearn_hpo._evaluation.resources import Data, Resource
-from sklearn_hpo._evaluation.transformer_cache import TransformerCache
-from sklearn_hpo._execution.executor import open_executor
-from sklearn_hpo._execution.limits import Limits
+from sklearn_hpo._evaluation.resources import Resource
 from sklearn_hpo._execution.signals import sigterm_raises
 from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
     Interval,
     StrOptions,
-    average_over_folds_run,
-    check_method_params,
-    check_refit,
-    close_scores,
     fit_context,
-    format_results,
     get_scorers,
     num_samples,
-    rank_by_level,
-    route_fit_params,
-    scorer_attribute,
-    select_best_index,
-    split_mismatch,
-    without_scores,
 )
-from sklearn_hpo._study.evaluation import Rules
 from sklearn_hpo._study.loop import Study
-from sklearn_hpo._study.paused import PausedModels
-from sklearn_hpo._trial import mean_score
-from sklearn_hpo.search._history import history, warnings_of_fits
+from sklearn_hpo._study.order import TellOrder
+from sklearn_hpo._study.stopping import Stopping
+from sklearn_hpo.search._history import warnings_of_fits
+from sklearn_hpo.search._objectives import Objectives
 from sklearn_hpo.search._points import check_names
-from sklearn_hpo.search._warm import make_start
-from sklearn_hpo.search._workers import (
-    limit_folder_of,
-    own_filters,
-    parts_of_jobs,
-    warn_of_shared,
-)
+from sklearn_hpo.search._results import Results
+from sklearn_hpo.search._rungs import overture
+from sklearn_hpo.search._start import make_start
+from sklearn_hpo.search._task import make_task, planned
+from sklearn_hpo.search._workers import open_jobs, warn_of_shared
 from sklearn_hpo.space import SearchSpace
 
 
@@ -93,11 +74,6 @@ class SearchCV(BaseSearchCV):
         "cache_transformers": ["boolean"],
     }
 
-    # whether the seconds of fits or scores are goals, so must be real
-    _goes_by_times = False
-    # whether candidates are evaluated with less than all of the resource
-    _has_rungs = False
-
     @abstractmethod
     def _make_optimizer(self, space, n_trials):
         """Return an Optimizer for a study that plans so many trials in a space."""
@@ -106,13 +82,13 @@ class SearchCV(BaseSearchCV):
     def _make_scheduler(self, resource, n_points):
         """Return a Scheduler that shares out a resource among at most `n_points`."""
 
-    @property
-    def _begins_with_own(self):
-        """Whether the estimator's own values are the first candidate."""
-        return False
+    def _make_resource(self, data):
+        """Return what the candidates get more or less of."""
+        return Resource("folds", 1, len(data.splits))
 
-    def _make_objectives(self):
-        """Return a function from results to several scores, if the search has them."""
+    def _get_scorers(self):
+        scorers = Objectives(self).scorers(self)
+        return super()._get_scorers() if scorers is None else (scorers, self.refit)
 
     def __sklearn_clone__(self):
         """Return an unfitted twin that begins with the same earlier search."""
@@ -120,10 +96,6 @@ class SearchCV(BaseSearchCV):
         # a clone of that one would have nothing to begin with
         twin.warm_start_from = self.warm_start_from
         return twin
-
-    def _make_resource(self, data):
-        """Return what the candidates get more or less of."""
-        return Resource("folds", 1, len(data.splits))
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
@@ -157,15 +129,17 @@ class SearchCV(BaseSearchCV):
         """
         began = time.monotonic()
         with sigterm_raises(), python_numbers(self):
-            problem, space, scheduler = self._prepare(X, y, params)
+            space, problem, scheduler = self._prepare(X, y, params)
+            optimizer = self._make_optimizer(space, scheduler.n_planned)
             warn_of_shared(problem)
             self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
-            study = self._run(problem, space, scheduler, events, began)
-            if study.difference is not None:
+            stopping = self._stopping(problem, began)
+            study = self._run(problem, space, optimizer, scheduler, stopping, events)
+            if study.jobs.difference is not None:
                 problem = replace(problem, resource=problem.resource.plain())
             with held(summary(warnings_of_fits(study))):
-                self._close(study, problem)
+                self._publish(Results(self, study, problem))
             if self.refit:
                 self._refit_best(problem, events)
             events.close()
@@ -179,130 +153,44 @@ class SearchCV(BaseSearchCV):
         return self
 
     def _prepare(self, X, y, params):
-        """Return the problem, the space and the scheduler, all checked."""
+        """Return the space, the problem and the scheduler, all checked."""
         if isinstance(self.estimator, type):
             name = self.estimator.__name__
             raise TypeError(
                 f"Expected an estimator instance ({name}()), got estimator class "
                 f"instead ({name})."
             )
-        scorers, _ = get_scorers(self)
+        objectives = Objectives(self)
+        get_scorers(self)
         space = SearchSpace(self.param_distributions)
         check_names(space, self.estimator)
-        X, y = indexable(X, y)
-        params = check_method_params(X, params=params)
-        routed = route_fit_params(self, params)
-        splits = self._split(X, y, routed.splitter.split)
-        groups = routed.splitter.split.get("groups")
-        resource = self._make_resource(
-            Data(
-                self.estimator,
-                X,
-                y,
-                splits,
-                groups,
-                frozenset(space.names),
-                routed.estimator.fit,
-            )
-        )
+        problem, data = make_task(self, X, y, params, space.names, objectives)
+        resource = self._make_resource(data)
         scheduler = self._make_scheduler(resource, space.size)
-        resource = resource.planned([(s.n_trials, s.budget) for s in scheduler.plan])
-        problem = Problem(
-            estimator=copy_unfitted(self.estimator),
-            X=X,
-            y=y,
-            splits=splits,
-            scorer=scorers,
-            fit_params=routed.estimator.fit,
-            score_params=routed.scorer.score,
-            n_candidates=int(min(scheduler.n_planned, space.size)),
-            return_train_score=self.return_train_score,
-            error_score=self.error_score,
-            verbose=self.verbose,
-            resource=resource,
-            limits=Limits(self.fit_timeout, self.fit_memory_limit),
-            transformer_cache=TransformerCache()
-            if self._caches_transformers()
-            else None,
-        )
-        return problem, space, scheduler
+        objectives.check_initial(self.initial_candidates)
+        return space, planned(problem, resource, scheduler, space), scheduler
 
-    def _caches_transformers(self):
-        """Whether candidates may share transformers without a change of the result."""
-        by_time = callable(self.refit) or self._goes_by_times
-        # what is kept would count as memory of the fit that keeps it
-        limited = self.fit_memory_limit is not None
-        return self.cache_transformers and not (by_time or limited)
-
-    def _split(self, X, y, split_params):
-        """Draw the folds, once for all candidates."""
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        n_splits = cv.get_n_splits(X, y, **split_params)
-        splits = list(cv.split(X, y, **split_params))
-        if not splits:
-            raise ValueError(
-                "No fits were performed. Was the CV iterator empty? Were there no "
-                "candidates? An iterator can be used up only once: pass a splitter, or "
-                "a list of (train, test) pairs."
-            )
-        if len(splits) != n_splits:
-            raise ValueError(split_mismatch(n_splits, len(splits)))
-        # they may be lists, ranges, masks or slices
-        numbers_of = np.arange(num_samples(X))
-        return [(numbers_of[train], numbers_of[test]) for train, test in splits]
-
-    def _run(self, problem, space, scheduler, events, began):
-        """Run the study on the joblib backend that is active."""
-        drawn, plan = self._draw_seed(), scheduler.plan
-        n_splits = len(problem.splits)
-        exact = scheduler.keeps_to_plan
-        rungs = [rung.n_trials if exact else None for rung in plan]
-        metric = self.refit if isinstance(self.refit, str) else None
-        with open_checkpoint(self, problem, space, plan, drawn) as journal:
-            seed = drawn if journal is None else journal.seed
-            start = make_start(self, space, metric, scheduler.n_planned, seed)
+    def _run(self, problem, space, optimizer, scheduler, stopping, events):
+        """Return the study, which has ended."""
+        objectives = Objectives(self)
+        seed, n_trials = self._draw_seed(), scheduler.n_planned
+        own = optimizer.begins_with_own and not scheduler.uses_rungs
+        with open_checkpoint(self, problem, space, scheduler.plan, seed) as journal:
+            seed = seed if journal is None else journal.seed
+            start = make_start(self, space, objectives.metric, n_trials, seed, own)
             if self.verbose > 0:
-                _write(self._overture(problem, scheduler))
-            with (
-                own_filters(problem.resource),
-                open_executor(
-                    evaluate,
-                    problem,
-                    self.n_jobs,
-                    lost,
-                    in_process=bool(problem.limits),
-                ) as executor,
-                events.searching(
-                    rungs, n_splits, detach=not executor.in_caller
-                ) as fold_events,
-                self._waiting_models(problem.resource, executor) as models,
-            ):
-                parts = parts_of_jobs(self, has_listeners=fold_events is not None)
-                executor.check(parts)
+                _write(_overture(problem, scheduler))
+            with open_jobs(self, problem, scheduler, events, journal) as jobs:
                 study = Study(
-                    space,
-                    self._make_optimizer(space, scheduler.n_planned),
+                    start.tuner(space, optimizer, n_trials, len(objectives), journal),
                     scheduler,
-                    seed=seed,
-                    n_splits=n_splits,
-                    score_of=partial(mean_score, metric=metric),
-                    first=start.first,
-                    source_of_first=start.source,
-                    given_scores=start.given_scores,
-                    source_task=start.source_task,
-                    objectives_of=self._make_objectives(),
-                    by_fold=problem.resource.by_fold,
-                    fold_order=problem.resource.order,
-                    limit_folder=limit_folder_of(problem.limits, executor),
-                    journal=journal,
-                    paused_models=models,
-                    rules=self._rules(problem, scheduler, executor.n_workers, began),
-                    fold_events=fold_events,
+                    jobs,
+                    objectives,
+                    self._order(problem, optimizer, scheduler, jobs),
+                    stopping,
                     announce=self._announce if self.verbose > 0 else None,
                 )
-                study.run(executor)
-        if problem.transformer_cache is not None:
-            problem.transformer_cache.clear()
+                study.run()
         return study
 
     def _draw_seed(self):
@@ -312,34 +200,28 @@ class SearchCV(BaseSearchCV):
         generator = check_random_state(self.random_state)
         return int(generator.randint(np.iinfo(np.int32).max))
 
-    @contextmanager
-    def _waiting_models(self, resource, executor):
-        """Yield the keeper of models that may go on, if the resource needs one."""
-        yield PausedModels(executor.folder) if resource.continues else None
-
-    def _overture(self, problem, scheduler):
-        """Return what is said before the first fit."""
-        n_splits, n_trials = len(problem.splits), problem.n_candidates
-        return (
-            f"Fitting {n_splits} folds for each of {n_trials} candidates,"
-            f" totalling {n_splits * n_trials} fits"
-        )
-
-    def _rules(self, problem, scheduler, n_workers, began):
-        concurrent = self.max_concurrent
+    def _order(self, problem, optimizer, scheduler, jobs):
+        """Return which candidates know of which."""
+        concurrent, n_workers = self.max_concurrent, jobs.executor.n_workers
         if concurrent == "auto":
             # while the last folds of one candidate run, the next one fills idle workers
-            n_folds = len(problem.splits)
-            if problem.resource.by_fold:
+            n_folds = jobs.n_splits
+            if jobs.by_fold:
                 n_folds = max(1, round(scheduler.first_budget * n_folds))
             ahead = math.ceil(n_workers / n_folds)
             concurrent = 1 if n_workers == 1 else 1 + ahead
+        # if no candidate depends on a score, rungs depend on nobody's end either
+        free = scheduler.uses_rungs and not optimizer.learns
+        return TellOrder(concurrent, self.deterministic and not free)
+
+    def _stopping(self, problem, began):
+        """Return the rules that end the study early."""
         n_train = np.mean([len(train) for train, _ in problem.splits])
-        return Rules(
-            max_concurrent=concurrent,
-            deterministic=self.deterministic,
+        return Stopping(
             deadline=math.inf if self.max_time is None else began + self.max_time,
             refit_factor=num_samples(problem.X) / n_train if self.refit else 0.0,
+            n_iter_no_change=getattr(self, "n_iter_no_change", None),
+            tol=getattr(self, "tol", 0.0),
         )
 
     def _announce(self, study, evaluation):
@@ -355,96 +237,13 @@ class SearchCV(BaseSearchCV):
                 + (f" with {evaluation.trial.params}" if is_best else "")
             )
 
-    def _close(self, study, problem):
-        """Turn the study into scikit-learn's attributes."""
-        evaluations = study.listed
-        own = [r.result for e in evaluations for _, r in sorted(e.own_reports.items())]
-        close_scores(own, self.scoring, self.error_score)
-        results = [result for e in evaluations for result in self._of_all_folds(e)]
-        self.multimetric_ = isinstance(results[0]["test_scores"], dict)
-        self.n_candidates_evaluated_ = len({e.trial.number for e in evaluations})
-        shortfalls = self._shortfalls(study, evaluations, problem)
-        if study.cut_short_by is not None:
-            shortfalls[:0] = [
-                f"The search was interrupted ({study.cut_short_by!r}): it keeps "
-                f"the {self.n_candidates_evaluated_} candidates evaluated so far."
-            ]
-        if shortfalls:
-            warnings.warn(" ".join(shortfalls), RuntimeWarning, stacklevel=4)
-        cut = {
-            i: sorted(evaluation.reports)
-            for i, evaluation in enumerate(evaluations)
-            if len(evaluation.reports) < self.n_splits_
-        }
-        self.cv_results_ = format_results(
-            self,
-            [self._listed_params(e, problem.resource) for e in evaluations],
-            self.n_splits_,
-            results,
-            cut=cut,
-            more=self._more_results(study, evaluations, problem.resource),
-        )
-        if self._has_rungs:
-            average_over_folds_run(self.cv_results_, cut)
-            rank_by_level(self.cv_results_, self.cv_results_["iter"])
-        metric = self.refit if isinstance(self.refit, str) else None
-        self.scorer_ = scorer_attribute(problem.scorer)
-        self.space_ = study.space
-        # what it knows of every candidate is as much as `cv_results_`
-        self._optimizer = study.optimizer if study.optimizer.predicts else None
-        self.history_ = {
-            **history(
-                study,
-                problem.resource,
-                metric,
-                with_train_score=self.return_train_score,
-                with_rungs=self._has_rungs,
-            ),
-            **self._more_history(study, problem.resource),
-        }
+    def _publish(self, results):
+        """Set scikit-learn's attributes."""
+        vars(self).update(results.attributes)
         # what the user's `refit` gets wrong must not cost what is above
-        if self.multimetric_:
-            self._check_refit(results[0]["test_scores"])
+        results.check_refit()
         if self.refit or not self.multimetric_:
-            self._store_best(evaluations, problem.resource)
-
-    def _store_best(self, evaluations, resource):
-        refit_metric = self.refit if self.multimetric_ else "score"
-        self.best_index_ = self._choose_best(refit_metric)
-        column = f"mean_test_{refit_metric}"
-        if not callable(self.refit) and column in self.cv_results_:
-            self.best_score_ = self.cv_results_[column][self.best_index_]
-        best = evaluations[self.best_index_]
-        self.best_params_ = self._best_params(best, resource)
-        self._best_budget = best.budget
-
-    def _shortfalls(self, study, evaluations, problem):
-        """Return, a sentence each, in what the results are less than was planned."""
-        return []
-
-    def _check_refit(self, scores):
-        """Raise unless `refit` says how the best of several scores is chosen."""
-        check_refit(self, scores)
-
-    def _listed_params(self, evaluation, resource):
-        """Return the parameters that ``cv_results_`` shows."""
-        return evaluation.trial.params
-
-    def _more_results(self, study, evaluations, resource):
-        """Return further columns of ``cv_results_``."""
-        return {}
-
-    def _more_history(self, study, resource):
-        """Return further columns of ``history_``."""
-        return {}
-
-    def _choose_best(self, refit_metric):
-        """Return the index of the best candidate, by scikit-learn's rule."""
-        return select_best_index(self, refit_metric, self.cv_results_)
-
-    def _best_params(self, best, resource):
-        """Return the parameters of the refit."""
-        return self.cv_results_["params"][self.best_index_]
+            vars(self).update(results.best_attributes())
 
     def score(self, X, y=None, **params):
         """Return the score on such data, as scikit-learn's searches do.
@@ -528,14 +327,8 @@ class SearchCV(BaseSearchCV):
 
     def _of_space(self, params):
         """Return of a row of ``cv_results_`` what the space has."""
-        return params
-
-    def _of_all_folds(self, evaluation):
-        """Return a trial's results; a fold that was not run has NaN for a score."""
-        reports = evaluation.reports
-        blank = without_scores(evaluation.results)
-        folds = range(self.n_splits_)
-        return [reports[i].result if i in reports else blank for i in folds]
+        more = self._resource_names.difference(self.space_.names)
+        return {name: value for name, value in params.items() if name not in more}
 
     def _refit_best(self, problem, events):
         self.best_estimator_ = copy_unfitted(problem.estimator).set_params(
@@ -575,6 +368,17 @@ def python_numbers(search):
     finally:
         for name, value in given.items():
             setattr(search, name, value)
+
+
+def _overture(problem, scheduler):
+    """Return what is said before the first fit."""
+    n_splits, n_trials = len(problem.splits), problem.n_candidates
+    if scheduler.uses_rungs:
+        return overture(scheduler.plan, problem.resource, n_splits)
+    return (
+        f"Fitting {n_splits} folds for each of {n_trials} candidates,"
+        f" totalling {n_splits * n_trials} fits"
+    )
 
 
 def _write(line):

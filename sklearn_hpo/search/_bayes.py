@@ -1,7 +1,6 @@
 """BayesSearchCV: few, well-chosen candidates."""
 
 import numbers
-from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -23,7 +22,7 @@ from sklearn_hpo.optimizers import (
 )
 from sklearn_hpo.optimizers._bayesian import Acquisition
 from sklearn_hpo.schedulers import FullBudget, Racing
-from sklearn_hpo.search._objectives import ObjectiveSearchCV
+from sklearn_hpo.search._base import SearchCV
 
 # What learns from the losses, by the name of its surrogate.
 _SURROGATES = {
@@ -36,7 +35,7 @@ _SURROGATES = {
 _RACING_SHARE = 0.05
 
 
-class BayesSearchCV(ObjectiveSearchCV):
+class BayesSearchCV(SearchCV):
     """Bayesian search with cross-validation, in the place of ``GridSearchCV``.
 
     A model learns from the candidates evaluated so far where the score is likely to
@@ -314,7 +313,8 @@ class BayesSearchCV(ObjectiveSearchCV):
     """
 
     _parameter_constraints = {
-        **ObjectiveSearchCV._parameter_constraints,
+        **SearchCV._parameter_constraints,
+        "objectives": [list, tuple, None],
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
         "surrogate": [StrOptions({"auto", "random", "sobol", *_SURROGATES})],
         "acquisition": [StrOptions(set(get_args(Acquisition)))],
@@ -393,11 +393,6 @@ class BayesSearchCV(ObjectiveSearchCV):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
-    @property
-    def _begins_with_own(self):
-        # the law of the others is what they are known for
-        return self.surrogate not in ("sobol", "random")
-
     def _make_optimizer(self, space, n_trials):
         if self.objectives is not None:
             return self._make_front_optimizer()
@@ -424,7 +419,7 @@ class BayesSearchCV(ObjectiveSearchCV):
                 "not suit objectives: leave acquisition at 'auto', and let surrogate "
                 "be 'auto' or 'gp'."
             )
-        k = self._n_objectives
+        k = len(self.objectives)
         gaussian = HypervolumeGP(self.n_iter, self.n_initial_points, k)
         if self.surrogate == "gp":
             return gaussian
@@ -438,13 +433,6 @@ class BayesSearchCV(ObjectiveSearchCV):
             return super()._make_resource(data)
         y = data.y if is_classifier(self.estimator) and np.ndim(data.y) == 1 else None
         return folds_of(data.splits, num_samples(data.X), y, _RACING_SHARE)
-
-    def _rules(self, problem, scheduler, n_workers, began):
-        return replace(
-            super()._rules(problem, scheduler, n_workers, began),
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-        )
 
     def _make_scheduler(self, resource, n_points):
         n_splits = resource.maximum

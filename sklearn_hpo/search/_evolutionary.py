@@ -1,7 +1,6 @@
 """EvolutionarySearchCV: populations of candidates that breed."""
 
 import numbers
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from sklearn_hpo.optimizers import (
     RegularizedBreeder,
 )
 from sklearn_hpo.schedulers import FullBudget
-from sklearn_hpo.search._objectives import ObjectiveSearchCV
+from sklearn_hpo.search._base import SearchCV
 
 # Candidates from which covariance matrix adaptation pays: on ill-conditioned functions
 # of 5 and 10 variables it was behind after 500 evaluations and far ahead after 1500.
@@ -25,7 +24,7 @@ _MANY = 1000
 _MANY_OBJECTIVES = 3
 
 
-class EvolutionarySearchCV(ObjectiveSearchCV):
+class EvolutionarySearchCV(SearchCV):
     """Evolutionary search with cross-validation, in the place of ``GridSearchCV``.
 
     A small population of good candidates breeds new ones by crossover and mutation
@@ -320,7 +319,8 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
     """
 
     _parameter_constraints = {
-        **ObjectiveSearchCV._parameter_constraints,
+        **SearchCV._parameter_constraints,
+        "objectives": [list, tuple, None],
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
         "algorithm": [
             StrOptions(
@@ -419,8 +419,8 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         self.tol = tol
 
     @property
-    def _begins_with_own(self):
-        return True
+    def _n_objectives(self):
+        return len(self.objectives or [None])
 
     def _make_optimizer(self, space, n_trials):
         self._check_algorithm()
@@ -485,23 +485,5 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
             )
         return GeneticBreeder(self.crossover, self.mutation)
 
-    def _more_history(self, study, resource):
-        columns = super()._more_history(study, resource)
-        if isinstance(study.optimizer, EvolutionaryOptimizer):
-            told = [row.tobytes() for row in study.optimizer.rows]
-            # an interrupt while the optimizer is told leaves rows without one
-            after = dict(zip(told, study.optimizer.diversity, strict=False))
-            columns["diversity"] = [
-                after.get(e.trial.row.tobytes(), np.nan) for e in study.trials
-            ]
-        return columns
-
     def _make_scheduler(self, resource, n_points):
         return FullBudget(self.n_iter)
-
-    def _rules(self, problem, scheduler, n_workers, began):
-        return replace(
-            super()._rules(problem, scheduler, n_workers, began),
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-        )

@@ -86,7 +86,7 @@ def costs(study, resource, check_cost):
     if study.evaluations:
         first = study.evaluations[0]
         planned[first] += check_cost
-        seconds[first] += study.check_seconds
+        seconds[first] += study.jobs.check_seconds
     rows = sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number))
     return {
         "planned_cost": [planned[e] for e in rows],
@@ -113,7 +113,7 @@ def _seconds_of_full(study, resource, planned, seconds):
 
 def _seconds_of_complete(study, resource, complete, planned, seconds):
     """Return the mean seconds of those that got all of it, if fitted in one go."""
-    goes_on = resource.continues and study.difference is None
+    goes_on = resource.continues and study.jobs.difference is None
     if not goes_on and not resource.by_fold:
         return float(np.mean([seconds[e] for e in complete]))
     trials = {e.trial.number for e in complete}

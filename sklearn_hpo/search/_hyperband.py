@@ -3,17 +3,13 @@
 import math
 import numbers
 import warnings
-from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from sklearn_hpo._evaluation.resources import choose_resource
-from sklearn_hpo._execution.folders import make_folder, remove_folder
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
-from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo.optimizers import (
     TPE,
     GaussianProcess,
@@ -30,7 +26,7 @@ from sklearn_hpo.schedulers import (
     without_useless_rungs,
 )
 from sklearn_hpo.search._base import SearchCV, python_numbers
-from sklearn_hpo.search._history import costs
+from sklearn_hpo.search._rungs import describe_plan
 
 # What learns from the losses, by its name.
 _SURROGATES = {"tpe": TPE, "gp": GaussianProcess}
@@ -302,8 +298,6 @@ class HyperbandSearchCV(SearchCV):
     90
     """
 
-    _has_rungs = True
-
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
         "resource": [str],
@@ -429,38 +423,8 @@ class HyperbandSearchCV(SearchCV):
         ([16, 8, 5], [11, 33, 100])
         """
         with python_numbers(self):
-            problem, _, scheduler = self._prepare(X, y, params)
-        return self._describe(scheduler.plan, problem.resource, len(problem.splits))
-
-    def _describe(self, rungs, resource, n_splits):
-        columns = ["bracket", "rung", "resource", "n_candidates", "n_resources", "cost"]
-        plan = {name: [] for name in columns}
-        below = 0.0
-        for rung in rungs:
-            cost = resource.cost(rung.budget, below if rung.level else 0.0)
-            below = rung.budget
-            entry = (
-                rung.bracket,
-                rung.level,
-                resource.name,
-                rung.n_trials,
-                resource.n_resources(rung.budget),
-                rung.n_trials * cost,
-            )
-            for name, value in zip(columns, entry, strict=True):
-                plan[name].append(value)
-        plan["cost"][0] += self._check_cost(rungs, resource, n_splits)
-        return plan
-
-    def _check_cost(self, rungs, resource, n_splits):
-        """Return the cost of the trial of whether models may go on."""
-        budgets = sorted({rung.budget for rung in rungs})
-        if not resource.continues or len(budgets) == 1:
-            return 0.0
-        # on one fold: in steps and in one go
-        low, high = budgets[:2]
-        tried = resource.cost(low, 0.0) + resource.cost(high, low) + high
-        return tried / n_splits
+            _, problem, scheduler = self._prepare(X, y, params)
+        return describe_plan(scheduler.plan, problem.resource, len(problem.splits))
 
     def _make_resource(self, data):
         return choose_resource(
@@ -546,93 +510,3 @@ class HyperbandSearchCV(SearchCV):
         if self.optimizer == "sobol":
             return Sobol()
         return MultiFidelity(partial(_SURROGATES[self.optimizer], n_trials, 1))
-
-    def _rules(self, problem, scheduler, n_workers, began):
-        rules = super()._rules(problem, scheduler, n_workers, began)
-        # without a surrogate nothing depends on who ends first
-        return replace(rules, deterministic=self.deterministic and self._learns)
-
-    @contextmanager
-    def _waiting_models(self, resource, executor):
-        if not resource.continues:
-            yield None
-        elif self.model_dir is None:
-            yield PausedModels(executor.folder)
-        else:
-            folder = make_folder("models_", self.model_dir)
-            try:
-                yield PausedModels(folder)
-            finally:
-                remove_folder(folder)
-
-    def _overture(self, problem, scheduler):
-        plan = self._describe(scheduler.plan, problem.resource, len(problem.splits))
-        columns = ("bracket", "n_candidates", "n_resources")
-        rungs = "; ".join(
-            f"bracket {bracket}: {n} with {n_resources}"
-            for bracket, n, n_resources in zip(*(plan[c] for c in columns), strict=True)
-        )
-        return (
-            f"Sharing out {problem.resource.name} over {len(problem.splits)} folds "
-            f"({rungs}), as costly as {sum(plan['cost']):.1f} full evaluations"
-        )
-
-    def _listed_params(self, evaluation, resource):
-        n_resources = resource.n_resources(evaluation.budget)
-        return {**evaluation.trial.params, **resource.params(n_resources)}
-
-    def _more_results(self, study, evaluations, resource):
-        rungs = study.scheduler.plan
-        budgets = sorted({rung.budget for rung in rungs})
-        self.max_resources_ = resource.n_resources(1.0)
-        self.min_resources_ = resource.n_resources(budgets[0])
-        self.resource_ = resource.name
-        self._resource_names = set(resource.params(resource.maximum))
-        self.plan_ = self._describe(rungs, resource, self.n_splits_)
-        iters = [budgets.index(rungs[e.rung].budget) for e in evaluations]
-        self.n_iterations_ = 1 + max(iters)
-        self.n_possible_iterations_ = len(budgets)
-        n_first = sum(rung.n_trials for rung in rungs if rung.level == 0)
-        self.n_required_iterations_ = 1 + math.floor(math.log(n_first, self.factor))
-        self.n_candidates_ = [iters.count(i) for i in range(self.n_iterations_)]
-        self.n_resources_ = [
-            resource.n_resources(b) for b in budgets[: self.n_iterations_]
-        ]
-        self.n_remaining_candidates_ = math.ceil(self.n_candidates_[-1] / self.factor)
-        amounts = [resource.n_resources(e.budget) for e in evaluations]
-        return {"iter": iters, "n_resources": amounts}
-
-    def _more_history(self, study, resource):
-        check_cost = self._check_cost(study.scheduler.plan, resource, self.n_splits_)
-        return costs(study, resource, check_cost)
-
-    def _shortfalls(self, study, evaluations, problem):
-        """Say what did not go on, and if no candidate got all of the resource."""
-        resource = problem.resource
-        shortfalls = []
-        if study.difference is not None:
-            shortfalls.append(
-                f"{type(problem.estimator).__name__} does not go on training by "
-                f"{resource.name!r}, so each rung was a fit of its own, which takes "
-                f"longer than planned: on the first candidate, {study.difference}."
-            )
-        scored = [e.budget for e in evaluations if math.isfinite(e.score)]
-        if scored and not any(e.status == "complete" for e in evaluations):
-            n_resources = resource.n_resources(max(scored))
-            shortfalls.append(
-                f"No candidate has a score with all of {resource.name!r}, "
-                f"{resource.n_resources(1.0):g}: the best one has had {n_resources:g}."
-            )
-        return shortfalls
-
-    def _of_space(self, params):
-        named = self._resource_names.difference(self.space_.names)
-        return {name: value for name, value in params.items() if name not in named}
-
-    def _best_params(self, best, resource):
-        """Return the best candidate, with the iterations that it made use of."""
-        n_iter_used = [report.n_iter_used for report in best.reports.values()]
-        n_resources = resource.n_resources(best.budget)
-        if all(n is not None and n < n_resources for n in n_iter_used):
-            n_resources = math.ceil(np.mean(n_iter_used))
-        return {**best.trial.params, **resource.params(n_resources)}

@@ -6,9 +6,59 @@ from contextlib import contextmanager
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_hpo._evaluation.copies import uncopied
+from sklearn_hpo._evaluation.evaluate import evaluate, lost
 from sklearn_hpo._evaluation.fit_warnings import sink
+from sklearn_hpo._execution.executor import open_executor
+from sklearn_hpo._execution.folders import make_folder, remove_folder
 from sklearn_hpo._execution.limits import CAN_MEASURE_MEMORY
 from sklearn_hpo._sklearn_compat import num_samples
+from sklearn_hpo._study.jobs import FoldJobs
+from sklearn_hpo._study.paused import PausedModels
+
+
+@contextmanager
+def open_jobs(search, problem, scheduler, events, journal):
+    """Yield what runs the jobs of a search, on the joblib backend that is active."""
+    exact = scheduler.keeps_to_plan
+    rungs = [rung.n_trials if exact else None for rung in scheduler.plan]
+    n_splits, resource = len(problem.splits), problem.resource
+    with (
+        own_filters(resource),
+        open_executor(
+            evaluate, problem, search.n_jobs, lost, in_process=bool(problem.limits)
+        ) as executor,
+        events.searching(rungs, n_splits, detach=not executor.in_caller) as fold_events,
+        _paused_models(search, resource, executor) as models,
+    ):
+        executor.check(parts_of_jobs(search, has_listeners=fold_events is not None))
+        yield FoldJobs(
+            executor,
+            n_splits,
+            by_fold=resource.by_fold,
+            fold_order=resource.order,
+            journal=journal,
+            paused_models=models,
+            limit_folder=limit_folder_of(problem.limits, executor),
+            fold_events=fold_events,
+        )
+    if problem.transformer_cache is not None:
+        problem.transformer_cache.clear()
+
+
+@contextmanager
+def _paused_models(search, resource, executor):
+    """Yield the keeper of models that may go on, if the resource needs one."""
+    folder = getattr(search, "model_dir", None)
+    if not resource.continues:
+        yield None
+    elif folder is None:
+        yield PausedModels(executor.folder)
+    else:
+        folder = make_folder("models_", folder)
+        try:
+            yield PausedModels(folder)
+        finally:
+            remove_folder(folder)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_hpo._study.ask_tell import AskTell
 from sklearn_hpo.search._points import complete_points, own_candidate, whole_grid
 
 # Of an earlier search, the best candidates are evaluated first: this share of the
@@ -27,40 +28,40 @@ class Start:
         Results on the same folds and data, as good as evaluated.
     source_task : tuple of (rows, losses)
         Results of another study, which may mislead.
+    seed : int
+        Of the candidates.
     """
 
     first: list[dict[str, Any]]
     source: str
     given_scores: tuple[Any, Any]
     source_task: tuple[Any, Any]
+    seed: int
+
+    def tuner(self, space, optimizer, n_trials, n_objectives, journal):
+        """Return what proposes the candidates, which may go on with an earlier run."""
+        tuner = AskTell(
+            space,
+            n_trials,
+            optimizer=optimizer,
+            n_objectives=n_objectives,
+            seed=self.seed,
+            initial_candidates=self.first,
+        )
+        tuner.begin_with(
+            initial_source=self.source,
+            given_scores=self.given_scores,
+            source_task=self.source_task,
+            recorded={} if journal is None else journal.proposals,
+        )
+        return tuner
 
 
-def make_start(search, space, metric, n_trials, seed):
+def make_start(search, space, metric, n_trials, seed, begins_with_own):
     """Return what the settings of a search say of its beginning.
 
-    Parameters
-    ----------
-    search : SearchCV
-        With `initial_candidates`, `warm_start_from`, `param_distributions` and
-        `estimator`.
-    space : SearchSpace
-        Its space.
-    metric : str or None
-        Name of the score that guides it, if it has several.
-    n_trials : int
-        How many candidates the budget covers.
-    seed : int
-        Of the draws for parameters that a point leaves out.
-
-    Returns
-    -------
-    start : Start
-        With all candidates of the space, if the budget covers them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a point is malformed or outside the space.
+    It has all candidates of the space, if `n_trials` cover them. Parameters that a
+    point leaves out are drawn from `seed`.
     """
     points, given_scores = split_known(search.initial_candidates)
     first = complete_points(points, space, search.estimator, seed)
@@ -82,9 +83,9 @@ def make_start(search, space, metric, n_trials, seed):
     grid = whole_grid(search.param_distributions, space, n_trials)
     first += [params for params in grid if space.key(params) not in by_key]
     source = "initial"
-    if not first and search.initial_candidates is None and search._begins_with_own:
+    if not first and search.initial_candidates is None and begins_with_own:
         first, source = own_candidate(space, search.estimator, seed), "estimator"
-    return Start(first, source, given_scores, source_task)
+    return Start(first, source, given_scores, source_task, seed)
 
 
 def _guides(scoring, metric):
