@@ -51,7 +51,8 @@ def tell(
     variances: Array,
 ) -> None:
     """Tell what is known of rows; `losses` have a column for each objective."""
-    losses = losses[:, 0] if losses.shape[1] == 1 else losses
+    if losses.shape[1] == 1 or not optimizer.learns:
+        losses = losses[:, 0]
     optimizer.tell(rows, losses, budgets, seconds, variances)
 
 

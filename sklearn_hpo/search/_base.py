@@ -186,7 +186,7 @@ class SearchCV(BaseSearchCV):
                     scheduler,
                     jobs,
                     objectives,
-                    self._order(problem, optimizer, scheduler, jobs),
+                    self._order(optimizer, scheduler, jobs),
                     stopping,
                     announce=self._announce if self.verbose > 0 else None,
                 )
@@ -200,7 +200,7 @@ class SearchCV(BaseSearchCV):
         generator = check_random_state(self.random_state)
         return int(generator.randint(np.iinfo(np.int32).max))
 
-    def _order(self, problem, optimizer, scheduler, jobs):
+    def _order(self, optimizer, scheduler, jobs):
         """Return which candidates know of which."""
         concurrent, n_workers = self.max_concurrent, jobs.executor.n_workers
         if concurrent == "auto":
