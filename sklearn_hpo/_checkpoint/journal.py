@@ -115,17 +115,7 @@ class Journal:
     def find(self, trial: Trial, job: FoldJob) -> FoldResult | None:
         """Return the report of a job that an earlier run has finished, if it has.
 
-        Parameters
-        ----------
-        trial : Trial
-            What the job evaluates, under whatever number it was done before.
-        job : FoldJob
-            A fold of it.
-
-        Returns
-        -------
-        report : FoldResult or None
-            With the number that the trial has now.
+        The trial may have had another number then; the report has the one it has now.
         """
         key = _row(trial), job.fold, round(job.budget, 9)
         report = self._reports.get(key)
@@ -136,15 +126,6 @@ class Journal:
 
         If the disk refuses, the search goes on without a checkpoint, and a warning says
         so.
-
-        Parameters
-        ----------
-        trial : Trial
-            What was evaluated.
-        budget : float
-            With which share of the full budget.
-        report : FoldResult
-            What came of it.
         """
         if self._broken:
             return

@@ -9,25 +9,9 @@ from sklearn_hpo._trial import best_so_far, guiding_score
 
 
 def history(study, resource, metric, *, with_train_score, with_rungs):
-    """Return one entry an evaluation, in lists that `pandas.DataFrame` takes.
+    """Return the public `history_`: one entry an evaluation, in lists.
 
-    Parameters
-    ----------
-    study : Study
-        That has ended.
-    resource : Resource
-        That it shared out.
-    metric : str or None
-        The score that guided it, if there are several.
-    with_train_score : bool
-        Whether training folds were scored.
-    with_rungs : bool
-        Whether to tell the bracket, the rung and its resource.
-
-    Returns
-    -------
-    columns : dict of list
-        The public `history_`.
+    `metric` is the score that guided the study, if there are several.
     """
     plan = study.scheduler.plan
     columns = {}
@@ -62,20 +46,9 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
 def costs(study, resource, check_cost):
     """Return what each evaluation was planned to cost, and what it did.
 
-    Parameters
-    ----------
-    study : Study
-        That has ended.
-    resource : Resource
-        That it shared out.
-    check_cost : float
-        What it was planned to cost to find out whether models may go on.
-
-    Returns
-    -------
-    columns : dict of list
-        ``planned_cost`` and ``paid_cost``, in evaluations with all of the resource, in
-        the order of `history`.
+    Both are in evaluations with all of the resource, in the order of `history`. What it
+    was planned to cost to find out whether models may go on, `check_cost`, counts for
+    the first evaluation.
     """
     planned, seconds = {}, {}
     for e in study.evaluations:
@@ -129,15 +102,7 @@ def _seconds_of_complete(study, resource, complete, planned, seconds):
 def warnings_of_fits(study):
     """Return what each fit warned of, in the order of candidates and folds.
 
-    Parameters
-    ----------
-    study : Study
-        That has ended.
-
-    Returns
-    -------
-    warned : list of tuple
-        One entry a fit that this process has seen the end of.
+    Only those fits count whose end this process has seen.
     """
     return [
         report.warnings

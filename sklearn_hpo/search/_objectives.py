@@ -154,20 +154,7 @@ class ModelScorer:
 def name_of(objective):
     """Return the name under which an objective stands in ``cv_results_``.
 
-    Parameters
-    ----------
-    objective : str or callable
-        As the user gave it.
-
-    Returns
-    -------
-    name : str
-        The objective, or its ``__name__``.
-
-    Raises
-    ------
-    ValueError
-        If it has no name.
+    That is the string, or the ``__name__`` of a callable; a lambda has none.
     """
     name = getattr(objective, "__name__", objective)
     if not isinstance(name, str) or name == "<lambda>":
@@ -189,17 +176,9 @@ def _value(result, name):
 
 
 def front(table):
-    """Return the numbers of the rows that no other dominates.
+    """Return the numbers of the rows that no other dominates, in ascending order.
 
-    Parameters
-    ----------
-    table : ndarray of shape (n, n_objectives)
-        To be maximised; NaN for failures.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_front,), int
-        In ascending order.
+    `table` is to be maximised, with NaN for failures.
     """
     whole = np.flatnonzero(np.isfinite(table).all(axis=1))
     return whole[first_front(-table[whole])]
@@ -208,18 +187,8 @@ def front(table):
 def volumes(table, n_first):
     """Return the hypervolume of the first row, of the first two, and so on.
 
-    Parameters
-    ----------
-    table : ndarray of shape (n, n_objectives)
-        To be maximised; NaN for failures.
-    n_first : int
-        How many of the rows set the reference point: the worst of them in each
-        objective; of all rows, if those failed.
-
-    Returns
-    -------
-    volumes : list of float
-        Of the front against that point.
+    `table` is to be maximised, with NaN for failures. The reference point is the worst
+    of the first `n_first` rows in each objective; of all rows, if those failed.
     """
     losses = -table[np.isfinite(table).all(axis=1)]
     opening = -table[:n_first]

@@ -99,25 +99,11 @@ def _guides(scoring, metric):
 
 
 def split_known(points):
-    """Separate points to evaluate from those whose scores are known.
+    """Separate points to evaluate from pairs whose scores are given.
 
-    Parameters
-    ----------
-    points : None, "default" or list
-        `initial_candidates`: dicts, and pairs of a dict and its score.
-
-    Returns
-    -------
-    points : None, "default" or list of dict
-        What is to be evaluated. The best of the known points is among it, first: a
-        search can only return what it has evaluated on its own folds.
-    given_scores : list of (dict, float)
-        The other known points.
-
-    Raises
-    ------
-    ValueError
-        If a score is not a finite number.
+    The best of the given ones is among those to evaluate, first: a search can only
+    return what it has evaluated on its own folds. Raises a ValueError if a score is not
+    a finite number.
     """
     if not isinstance(points, list):
         return points, []
@@ -145,27 +131,12 @@ def _as_float(value):
 
 
 def earlier_results(source, metrics, space):
-    """Return candidates and scores of an earlier search.
+    """Return candidates and finite scores of an earlier search, best first.
 
-    Parameters
-    ----------
-    source : fitted search, dict or DataFrame
-        The search, or its ``cv_results_``.
-    metrics : list of str
-        What the score that guides the new search may be called, likeliest first.
-    space : SearchSpace
-        Of the new search.
-
-    Returns
-    -------
-    results : list of (dict, float)
-        Those with a finite score, best first. Of a search by halving each candidate
-        stands once, with its score on the last rung, and higher rungs come first.
-
-    Raises
-    ------
-    ValueError
-        If there are no candidates or no scores in it.
+    `source` is a fitted search, or its ``cv_results_``; `metrics` are the names that
+    the score may have, likeliest first. Of a search by halving each candidate stands
+    once, with its score on the last rung, and higher rungs come first. Raises a
+    ValueError if there are no candidates or no scores in it.
     """
     table = getattr(source, "cv_results_", source)
     names = [f"mean_test_{metric}" for metric in metrics]
@@ -216,26 +187,7 @@ def _has(table, name):
 def inside(results, space, strict=False):
     """Return rows and losses of the results that lie in a space.
 
-    Parameters
-    ----------
-    results : list of (dict, float)
-        Candidates and scores.
-    space : SearchSpace
-        The space of the new search.
-    strict : bool, default=False
-        Whether all of them must, or only one.
-
-    Returns
-    -------
-    rows : ndarray of shape (n, n_columns)
-        Canonical rows.
-    losses : ndarray of shape (n,)
-        Negative scores.
-
-    Raises
-    ------
-    ValueError
-        If a result is outside that must not be; the message tells why.
+    If `strict`, all of them must, else one; a ValueError tells why one does not.
     """
     fitting = [pair for pair in results if strict or space.contains(pair[0])]
     if results and not fitting:

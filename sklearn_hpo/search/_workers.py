@@ -65,10 +65,7 @@ def _paused_models(search, resource, executor):
 def own_filters(resource):
     """Protect the filters of warnings, and set those that workers shall have.
 
-    Parameters
-    ----------
-    resource : Resource
-        Which may give fits few iterations on purpose.
+    A resource that continues gives fits few iterations on purpose.
     """
     # worker threads enter and leave filters of their own in any order
     with warnings.catch_warnings(), sink():
@@ -83,24 +80,9 @@ def own_filters(resource):
 
 
 def limit_folder_of(limits, executor):
-    """Return where workers say why they ended themselves, if there are limits.
+    """Return where workers say why they ended themselves, or None without limits.
 
-    Parameters
-    ----------
-    limits : Limits
-        Of each fit.
-    executor : SequentialExecutor or ParallelExecutor
-        That runs the fits.
-
-    Returns
-    -------
-    folder : Path or None
-        None without limits.
-
-    Raises
-    ------
-    ValueError
-        If the limits can't be held.
+    Raises a ValueError if the limits can't be held.
     """
     if not limits:
         return None
@@ -117,13 +99,7 @@ def limit_folder_of(limits, executor):
 
 
 def warn_of_shared(problem):
-    """Warn if fits have to share what belongs to one fit.
-
-    Parameters
-    ----------
-    problem : Problem
-        With the metadata of ``fit``.
-    """
+    """Warn if fits have to share what belongs to one fit."""
     given = {**problem.fit_params, **problem.score_params}
     for name, reason in uncopied(given, num_samples(problem.X)).items():
         warnings.warn(
@@ -138,17 +114,8 @@ def warn_of_shared(problem):
 def parts_of_jobs(search, has_listeners):
     """Return what jobs hold beside the problem, by the names that the user knows.
 
-    Parameters
-    ----------
-    search : SearchCV
-        Whose `param_distributions` may list any objects.
-    has_listeners : bool
-        Whether callbacks listen, which are told who calls: the search.
-
-    Returns
-    -------
-    parts : dict of str to object
-        To be checked before the first fit.
+    It is to be checked before the first fit. `param_distributions` may list any
+    objects; callbacks, if any listen, are told who calls: the search.
     """
     branches = search.param_distributions
     branches = [branches] if isinstance(branches, dict) else branches
