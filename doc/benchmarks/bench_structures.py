@@ -113,7 +113,8 @@ def regret(method, task, n, seed, apart):
     if apart:
         space.groups = ()
     cls, settings = METHODS[method]
-    optimizer = cls(None, {"x": dist}, n_iter=n, **settings)._make_optimizer(n)
+    search = cls(None, {"x": dist}, n_iter=n, **settings)
+    optimizer = search._make_optimizer(space, n)
     optimizer.start(space, seed)
     for _ in range(n):
         row = optimizer.ask(1, np.empty((0, space.n_columns)))

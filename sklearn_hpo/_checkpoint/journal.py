@@ -199,7 +199,7 @@ class Journal:
             self._check_rows([line["row"] for line in lines[1:]], space)
             self.seed = lines[0]["seed"]
             for line in lines[1:]:
-                self._recall(line)
+                self._take(line)
         if end < len(content):
             self._file.seek(self._file.truncate(end))  # the last line is torn
         if not lines:
@@ -276,7 +276,7 @@ class Journal:
                 stacklevel=2,
             )
 
-    def _recall(self, line: Mapping[str, Any]) -> None:
+    def _take(self, line: Mapping[str, Any]) -> None:
         result = {name: from_json(value) for name, value in line["result"].items()}
         trial, row = line["trial"], tuple(line["row"])
         self._reports[row, line["fold"], line["budget"]] = FoldResult(

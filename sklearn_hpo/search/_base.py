@@ -160,14 +160,13 @@ class SearchCV(BaseSearchCV):
                 f"Expected an estimator instance ({name}()), got estimator class "
                 f"instead ({name})."
             )
-        objectives = Objectives(self)
-        get_scorers(self)
+        scorers, _ = get_scorers(self)
         space = SearchSpace(self.param_distributions)
         check_names(space, self.estimator)
-        problem, data = make_task(self, X, y, params, space.names, objectives)
+        problem, data = make_task(self, scorers, space.names, X, y, params)
         resource = self._make_resource(data)
         scheduler = self._make_scheduler(resource, space.size)
-        objectives.check_initial(self.initial_candidates)
+        Objectives(self).check_initial(self.initial_candidates)
         return space, planned(problem, resource, scheduler, space), scheduler
 
     def _run(self, problem, space, optimizer, scheduler, stopping, events):

@@ -14,19 +14,18 @@ from sklearn_hpo._evaluation.transformer_cache import TransformerCache
 from sklearn_hpo._execution.limits import Limits
 from sklearn_hpo._sklearn_compat import (
     check_method_params,
-    get_scorers,
     num_samples,
     route_fit_params,
     split_mismatch,
 )
+from sklearn_hpo.search._objectives import Objectives
 
 
-def make_task(search, X, y, params, names, objectives):
-    """Return the problem and what its resource may be made of.
+def make_task(search, scorers, names, X, y, params):
+    """Return the problem and what its resource may be made of, by names of parameters.
 
-    How much of the resource there is says the plan of a scheduler, see `planned`.
+    The problem has no resource before there is a plan for one, see `planned`.
     """
-    scorers, _ = get_scorers(search)
     X, y = indexable(X, y)
     params = check_method_params(X, params=params)
     routed = route_fit_params(search, params)
@@ -35,7 +34,7 @@ def make_task(search, X, y, params, names, objectives):
     fit_params = routed.estimator.fit
     # what is kept would count as memory of the fit that keeps it
     limited = search.fit_memory_limit is not None
-    caches = search.cache_transformers and not (limited or objectives.need_all_of_fits)
+    spoilt = limited or Objectives(search).need_all_of_fits
     problem = Problem(
         estimator=copy_unfitted(search.estimator),
         X=X,
@@ -49,7 +48,9 @@ def make_task(search, X, y, params, names, objectives):
         error_score=search.error_score,
         verbose=search.verbose,
         limits=Limits(search.fit_timeout, search.fit_memory_limit),
-        transformer_cache=TransformerCache() if caches else None,
+        transformer_cache=(
+            TransformerCache() if search.cache_transformers and not spoilt else None
+        ),
     )
     data = Data(search.estimator, X, y, splits, groups, frozenset(names), fit_params)
     return problem, data
