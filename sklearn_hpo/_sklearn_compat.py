@@ -48,12 +48,18 @@ __all__ = [
     "scorer_attribute",
     "select_best_index",
     "split_mismatch",
+    "validate_params",
     "without_scores",
 ]
 
 version = parse_version(sklearn.__version__)
 FROM_1_7 = version >= parse_version("1.7.0rc0")
 FROM_1_9 = version >= parse_version("1.9.0rc0")
+
+
+def validate_params(estimator):
+    """Raise in scikit-learn's words if a parameter breaks its constraint."""
+    estimator._validate_params()
 
 
 # Steps of BaseSearchCV.fit

@@ -1,10 +1,12 @@
 """What the Gaussian process may look for: options of one optimizer and one search."""
 
 import time
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pytest
+from asktell import asked, tell
 from contracts import SPACES, OptimizerContract, toy_loss
 from scipy.optimize import check_grad
 from scipy.stats import uniform
@@ -15,13 +17,13 @@ from sklearn_hpo import BayesSearchCV
 from sklearn_hpo._execution.executor import SequentialExecutor
 from sklearn_hpo._numerics.evidence import prior
 from sklearn_hpo._numerics.gp import Layout, Posterior
+from sklearn_hpo._numerics.gp_fits import Speed
 from sklearn_hpo._study.ask_tell import AskTell
 from sklearn_hpo._study.jobs import FoldJobs
 from sklearn_hpo._study.loop import Study
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import GaussianProcess, Random
 from sklearn_hpo.optimizers._bayesian import Acquisition, _draw
-from sklearn_hpo.optimizers._gp_fits import Speed
 from sklearn_hpo.schedulers import Racing
 from sklearn_hpo.search._objectives import Objectives
 from sklearn_hpo.space import SearchSpace
@@ -33,10 +35,11 @@ NONE = np.empty((0, 2))
 
 def told(acquisition, losses_of=toy_loss, n=15, seed=0, seconds=None):
     """Return an optimizer that was told the losses of random points of the square."""
-    optimizer = GaussianProcess(2 * n, acquisition=acquisition)
-    optimizer.start(SQUARE, seed)
+    optimizer = GaussianProcess(acquisition=acquisition)
+    optimizer.start(SQUARE, 2 * n, seed)
     rows = np.random.default_rng(seed).random((n, 2))
-    optimizer.tell(rows, losses_of(rows), np.ones(n), seconds and seconds(rows))
+    more = {} if seconds is None else {"seconds": seconds(rows)}
+    tell(optimizer, rows, losses_of(rows), **more)
     return optimizer
 
 
@@ -49,9 +52,8 @@ def incumbent(optimizer):
 class Timed(GaussianProcess):
     """Is told seconds that follow from the rows."""
 
-    def tell(self, rows, losses, budgets, seconds=None, variances=None):
-        seconds = np.exp(np.nansum(rows, axis=1))
-        super().tell(rows, losses, budgets, seconds, variances)
+    def tell(self, told):
+        super().tell(replace(told, seconds=np.exp(np.nansum(told.rows, axis=1))))
 
 
 @pytest.mark.parametrize("acquisition", OPTIONS)
@@ -62,16 +64,16 @@ class TestOptions(OptimizerContract):
 
     @pytest.fixture
     def make(self, acquisition):
-        return lambda: Timed(20, acquisition=acquisition)
+        return lambda: Timed(acquisition=acquisition)
 
     def test_closes_in_on_the_minimum(self, acquisition):
         ours, random = [], []
         for seed in range(5):
-            optimizer = GaussianProcess(20, acquisition=acquisition)
-            optimizer.start(SQUARE, seed)
+            optimizer = GaussianProcess(acquisition=acquisition)
+            optimizer.start(SQUARE, 20, seed)
             for _ in range(20):
-                row = optimizer.ask(1, NONE)
-                optimizer.tell(row, toy_loss(row), np.ones(1))
+                row = asked(optimizer, 1, NONE)
+                tell(optimizer, row, toy_loss(row))
             ours.append(optimizer.losses.min())
             draws = SQUARE.sample(20, np.random.default_rng(seed))
             random.append(toy_loss(draws).min())
@@ -83,13 +85,13 @@ class TestOptions(OptimizerContract):
         losses[[3, 20]] = np.nan
         asks = []
         for portion in (1, 30):
-            optimizer = Timed(40, acquisition=acquisition)
-            optimizer.start(SQUARE, 5)
+            optimizer = Timed(acquisition=acquisition)
+            optimizer.start(SQUARE, 40, 5)
             for first in range(0, 30, portion):
                 some = slice(first, first + portion)
-                optimizer.tell(rows[some], losses[some], np.ones(portion))
-                optimizer.ask(1, NONE)
-            asks.append(optimizer.ask(2, rows[:2] + 0.01))
+                tell(optimizer, rows[some], losses[some])
+                asked(optimizer, 1, NONE)
+            asks.append(asked(optimizer, 2, rows[:2] + 0.01))
         np.testing.assert_array_equal(*asks)
 
 
@@ -98,11 +100,11 @@ def test_an_earlier_study_is_a_hint(acquisition):
     rows = np.random.default_rng(0).random((60, 2))
     found = []
     for seed in range(5):
-        optimizer = GaussianProcess(20, 4, acquisition)
-        optimizer.start(SQUARE, seed)
-        optimizer.tell_source_task(rows, 5.0 + toy_loss(rows))
-        optimizer.tell(rows[:4], toy_loss(rows[:4]), np.ones(4), np.ones(4))
-        found.append(toy_loss(optimizer.ask(1, rows[4:6]))[0])
+        optimizer = GaussianProcess(n_initial_points=4, acquisition=acquisition)
+        optimizer.start(SQUARE, 20, seed)
+        optimizer.tell_source_task(rows, 5.0 + toy_loss(rows)[:, None])
+        tell(optimizer, rows[:4], toy_loss(rows[:4]), seconds=1.0)
+        found.append(toy_loss(asked(optimizer, 1, rows[4:6]))[0])
     assert np.median(found) < np.quantile(toy_loss(rows), 0.2)
 
 
@@ -111,7 +113,7 @@ def noisy(rows, seed=0):
 
 
 def test_options_differ():
-    asks = {told(o, noisy, seconds=halves).ask(1, NONE).tobytes() for o in OPTIONS}
+    asks = {asked(told(o, noisy, seconds=halves), 1, NONE).tobytes() for o in OPTIONS}
     assert len(asks) == len(OPTIONS)
 
 
@@ -122,7 +124,7 @@ def test_noise_does_not_lower_the_incumbent(seed):
         optimizer = told(option, n=1, seed=seed)
         # that rows repeat with other losses shows the noise
         rows = np.random.default_rng(seed).random((10, 2)).repeat(4, axis=0)
-        optimizer.tell(rows, noisy(rows, seed), np.ones(40))
+        tell(optimizer, rows, noisy(rows, seed))
         best[option] = incumbent(optimizer)
     assert best["log_ei"] > best["auto"] + 0.2
     # the expected minimum is lower than the minimum of expectations
@@ -152,7 +154,7 @@ def test_draws_have_the_moments_of_the_posterior_without_noise():
 
 
 def test_each_draw_is_another_one():
-    rows = told("thompson", n=8).ask(4, NONE)
+    rows = asked(told("thompson", n=8), 4, NONE)
     assert len(np.unique(rows, axis=0)) == 4
 
 
@@ -167,7 +169,7 @@ def halves(rows):
 def test_of_equal_losses_the_cheap_half_is_preferred():
     for seed in range(8):
         optimizer = told("log_ei_per_second", flat, seed=seed, seconds=halves)
-        assert optimizer.ask(1, NONE)[0, 0] < 0.5
+        assert asked(optimizer, 1, NONE)[0, 0] < 0.5
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def test_of_equal_losses_the_cheap_half_is_preferred():
 )
 def test_seconds_that_say_nothing_leave_the_expected_improvement(seconds_of):
     timed = told("log_ei_per_second", seconds=seconds_of)
-    np.testing.assert_array_equal(timed.ask(1, NONE), told("log_ei").ask(1, NONE))
+    np.testing.assert_array_equal(asked(timed, 1, NONE), asked(told("log_ei"), 1, NONE))
 
 
 def test_units_of_time_do_not_matter_nor_do_seconds_of_failures():
@@ -192,11 +194,11 @@ def test_units_of_time_do_not_matter_nor_do_seconds_of_failures():
         return np.where(rows[:, 1] > 0.7, 1e-3, 60.0 * halves(rows))
 
     asks = [
-        told("log_ei_per_second", failing, seconds=of).ask(1, NONE)
+        asked(told("log_ei_per_second", failing, seconds=of), 1, NONE)
         for of in (halves, changed)
     ]
     np.testing.assert_allclose(*asks, atol=1e-4)
-    assert not np.array_equal(asks[0], told("log_ei", failing).ask(1, NONE))
+    assert not np.array_equal(asks[0], asked(told("log_ei", failing), 1, NONE))
 
 
 def test_speed_follows_the_seconds_and_its_gradient_is_right():
@@ -235,6 +237,7 @@ def test_the_study_tells_seconds_of_all_folds_and_variances_of_some():
         Objectives(BayesSearchCV(None, {})),
     )
     study.run()
+    optimizer = study.tuner.optimizer
     stopped = [record.status == "stopped" for record in study.trials]
     assert any(stopped)
     np.testing.assert_array_equal(optimizer.variances > 0, stopped)

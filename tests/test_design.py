@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from asktell import asked
 from scipy.stats import loguniform, randint, uniform
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
@@ -34,14 +35,14 @@ OWN = {"kernel": "poly", "shrinking": True, "degree": 3, "C": 1.0, "n": 7}
 
 
 def design(space, n, seed, first=None):
-    optimizer = GaussianProcess(max(n, 50), n)
-    optimizer.start(space, seed)
+    optimizer = GaussianProcess(n_initial_points=n)
+    optimizer.start(space, max(n, 50), seed)
     if first is None:
-        rows = optimizer.ask(n, np.empty((0, space.n_columns)))
+        rows = asked(optimizer, n, np.empty((0, space.n_columns)))
     else:
         row = space.encode(first)[None]
         optimizer.expect(row[0])
-        rows = np.vstack([row, optimizer.ask(n - 1, row)])
+        rows = np.vstack([row, asked(optimizer, n - 1, row)])
     return [space.decode(row) for row in rows]
 
 

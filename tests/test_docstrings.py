@@ -25,13 +25,14 @@ def resolve(name):
 
 
 def public_methods(cls):
-    """Public methods and properties of a class that the package itself wrote."""
+    """Public methods and properties that the package itself wrote and described."""
     for name in dir(cls):
         member = inspect.getattr_static(cls, name)
         function = getattr(member, "fget", getattr(member, "__func__", member))
         if name.startswith("_") or not inspect.isfunction(function):
             continue
-        if function.__module__.startswith("sklearn_hpo."):
+        inherits = function.__doc__ is None and inspect.getdoc(getattr(cls, name))
+        if function.__module__.startswith("sklearn_hpo.") and not inherits:
             yield name
 
 

@@ -6,6 +6,7 @@ import time
 import joblib
 import numpy as np
 import pytest
+from asktell import run
 from contracts import SPACES, toy_loss
 from numpy.testing import assert_array_equal
 from scipy.stats import loguniform, randint, uniform
@@ -17,17 +18,20 @@ from sklearn.svm import SVC
 from sklearn_hpo import EvolutionarySearchCV
 from sklearn_hpo.optimizers import (
     CMAES,
-    DifferentialBreeder,
-    EvolutionaryOptimizer,
-    GeneticBreeder,
-    RegularizedBreeder,
+    DifferentialEvolution,
+    GeneticAlgorithm,
+    RegularizedEvolution,
 )
-from sklearn_hpo.optimizers._evolutionary import WEIGHTS, _levelled
+from sklearn_hpo.optimizers._evolutionary import (
+    WEIGHTS,
+    EvolutionaryOptimizer,
+    _levelled,
+)
 from sklearn_hpo.optimizers._population import Population
 from sklearn_hpo.space import SearchSpace
 
 X, Y = load_iris(return_X_y=True)
-BREEDERS = [DifferentialBreeder(), GeneticBreeder(), RegularizedBreeder()]
+KINDS = [DifferentialEvolution, GeneticAlgorithm, RegularizedEvolution]
 ALGORITHMS = ["de", "ga", "regularized"]
 SPACE = {"x": uniform(0, 1), "k": randint(1, 9), "c": ["a", "b", "d"]}
 
@@ -76,19 +80,6 @@ def test_history_does_not_depend_on_which_fit_ends_first(algorithm, monkeypatch)
     assert late["diversity"] == alone["diversity"]
 
 
-def run(breeder, space, n, losses_of=toy_loss, seed=0, n_pending=0, **settings):
-    """Evaluate n proposals, each told when `n_pending` later ones are out."""
-    optimizer = EvolutionaryOptimizer(n, breeder, **settings)
-    optimizer.start(space, seed)
-    pending = np.empty((0, space.n_columns))
-    while len(optimizer.losses) < n:
-        pending = np.vstack([pending, optimizer.ask(1, pending)])
-        if len(pending) > n_pending:
-            optimizer.tell(pending[:1], losses_of(pending[:1]), np.ones(1))
-            pending = pending[1:]
-    return optimizer
-
-
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, "lshade"])
 @pytest.mark.parametrize("surrogate", ["rbf", None])
 def test_finds_the_best_choice_and_comes_near_the_best_number(algorithm, surrogate):
@@ -130,19 +121,21 @@ def test_covariance_matrix_adaptation_is_precise_in_the_end():
 @pytest.mark.parametrize(
     ("settings", "space", "expected"),
     [
-        ({"n_iter": 999}, {"x": uniform(0, 1)}, EvolutionaryOptimizer),
+        ({"n_iter": 999}, {"x": uniform(0, 1)}, DifferentialEvolution),
         ({"n_iter": 1000}, {"x": uniform(0, 1)}, CMAES),
-        ({"n_iter": 1000}, SPACE, EvolutionaryOptimizer),
+        ({"n_iter": 1000}, SPACE, DifferentialEvolution),
         (
             {"n_iter": 1000, "mutation": 0.8},
             {"x": uniform(0, 1)},
-            EvolutionaryOptimizer,
+            DifferentialEvolution,
         ),
     ],
 )
 def test_algorithm_follows_budget_and_space(settings, space, expected):
     asked = search(space=space, **settings)
-    assert isinstance(asked._make_optimizer(SearchSpace(space), asked.n_iter), expected)
+    optimizer = asked._make_optimizer()
+    optimizer.start(SearchSpace(space), asked.n_iter, 0)
+    assert isinstance(optimizer.chosen, expected)
 
 
 def test_clone_and_pickle_and_the_global_random_state():
@@ -184,7 +177,7 @@ def test_ends_when_nothing_changes():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"algorithm": "ga", "mutation": 1.5}, "must be at most 1"),
+        ({"algorithm": "ga", "mutation": 1.5}, "float in the range"),
         ({"algorithm": "regularized", "crossover": 0.5}, "no use for crossover"),
         ({"algorithm": "cmaes", "mutation": 0.5}, "no use for crossover"),
         ({"algorithm": "lshade", "crossover": 0.5}, "no use for crossover"),
@@ -202,8 +195,10 @@ def test_settings_reach_the_children():
     space = SearchSpace(SPACES["wide"])
     rows = {}
     for rate in (0.0, 1.0):
-        breeder = DifferentialBreeder(rate=rate)
-        optimizer = run(breeder, space, 30, population_size=8, surrogate=None)
+        optimizer = DifferentialEvolution(
+            crossover=rate, population_size=8, screening=None
+        )
+        run(optimizer, space, toy_loss, 30)
         # coordinates that children share with the rows before
         late = optimizer.rows[8:]
         rows[rate] = np.mean([np.isin(r, optimizer.rows[:8]).mean() for r in late])
@@ -211,12 +206,12 @@ def test_settings_reach_the_children():
     assert rows[1.0] < 0.1
 
 
-@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
-def test_surrogate_saves_evaluations(breeder):
+@pytest.mark.parametrize("kind", KINDS, ids=ALGORITHMS)
+def test_surrogate_saves_evaluations(kind):
     space = SearchSpace(SPACES["numeric"])
     best = {
         surrogate: [
-            run(breeder, space, 40, seed=seed, surrogate=surrogate).losses.min()
+            run(kind(screening=surrogate), space, toy_loss, 40, seed).losses.min()
             for seed in range(7)
         ]
         for surrogate in ("rbf", None)
@@ -224,19 +219,21 @@ def test_surrogate_saves_evaluations(breeder):
     assert np.median(best["rbf"]) < 0.5 * np.median(best[None])
 
 
-@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
+@pytest.mark.parametrize("kind", KINDS, ids=ALGORITHMS)
 @pytest.mark.parametrize("surrogate", ["rbf", None])
-def test_pending_rows_do_not_stop_the_progress(breeder, surrogate):
+def test_pending_rows_do_not_stop_the_progress(kind, surrogate):
     space = SearchSpace(SPACES["numeric"])
-    settings = {"surrogate": surrogate, "n_pending": 7}
-    studies = [run(breeder, space, 100, seed=s, **settings) for s in range(3)]
+    studies = [
+        run(kind(screening=surrogate), space, toy_loss, 100, seed, n_pending=7)
+        for seed in range(3)
+    ]
     for study in studies:
         assert study.losses[-30:].mean() < 0.5 * study.losses[:10].mean()
         assert len(np.unique(study.rows, axis=0)) == 100
 
 
-@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
-def test_branches_are_searched_in_the_good_one(breeder):
+@pytest.mark.parametrize("kind", KINDS, ids=ALGORITHMS)
+def test_branches_are_searched_in_the_good_one(kind):
     space = SearchSpace(SPACES["branches"])
     rbf = space.encode({"kernel": "rbf", "C": 1.0, "gamma": 0.5})[0]
 
@@ -245,15 +242,15 @@ def test_branches_are_searched_in_the_good_one(breeder):
         return wrong + np.where(wrong, 0.0, np.nansum((rows - 0.3) ** 2, axis=1))
 
     for seed in range(3):
-        study = run(breeder, space, 60, losses_of, seed)
+        study = run(kind(), space, losses_of, 60, seed)
         assert (study.rows[30:, 0] == rbf).mean() > 0.5
         assert study.losses.min() < 0.05 + (rbf - 0.3) ** 2
 
 
-@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
-def test_plateaus_are_left(breeder):
+@pytest.mark.parametrize("kind", KINDS, ids=ALGORITHMS)
+def test_plateaus_are_left(kind):
     space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
-    flat = run(breeder, space, 120, lambda rows: np.zeros(len(rows)))
+    flat = run(kind(), space, lambda rows: np.zeros(len(rows)), 120)
     cells, _, _ = np.histogram2d(*flat.rows.T, bins=3)
     assert (cells > 0).all()
 
@@ -270,16 +267,16 @@ def test_surrogate_sees_losses_of_any_size_in_their_order(unit):
 
 
 @pytest.mark.parametrize("surrogate", ["rbf", None])
-@pytest.mark.parametrize("breeder", BREEDERS, ids=ALGORITHMS)
+@pytest.mark.parametrize("kind", KINDS, ids=ALGORITHMS)
 @pytest.mark.parametrize("n_levels", [2, 3, 5])
-def test_few_levels_leave_little_to_chance(breeder, surrogate, n_levels, monkeypatch):
+def test_few_levels_leave_little_to_chance(kind, surrogate, n_levels, monkeypatch):
     """Where children repeat what is there, neighbours of the members come next."""
     space = SearchSpace({f"x{i}": list(range(n_levels)) for i in range(8)})
     chance = []
-    pool = EvolutionaryOptimizer.pool
+    pool = EvolutionaryOptimizer._pool
     monkeypatch.setattr(
         EvolutionaryOptimizer,
-        "pool",
+        "_pool",
         lambda self, *how: chance.append(0) or pool(self, *how),
     )
     optimum = np.random.default_rng(0).random(8)
@@ -287,13 +284,14 @@ def test_few_levels_leave_little_to_chance(breeder, surrogate, n_levels, monkeyp
     def losses_of(rows):
         return ((rows - optimum) ** 2 @ np.arange(1, 9)).ravel()
 
-    run(breeder, space, 120, losses_of, surrogate=surrogate)
+    run(kind(screening=surrogate), space, losses_of, 120)
     assert len(chance) < 0.25 * 120
 
 
 @pytest.mark.parametrize("size", [8, 10, 24])
 def test_each_place_meets_all_weights(size):
-    optimizer = EvolutionaryOptimizer(100, BREEDERS[0], population_size=size)
+    optimizer = DifferentialEvolution(population_size=size)
+    optimizer.start(SearchSpace(SPACE), 100, 0)
     met = {
         (n % size, (n + optimizer._shift(n)) % len(WEIGHTS)) for n in range(10 * size)
     }

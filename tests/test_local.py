@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
+from asktell import asked, tell
 from scipy.stats import loguniform, randint, uniform
 
-from sklearn_hpo.optimizers import GaussianProcess
-from sklearn_hpo.optimizers._trust_region import (
+from sklearn_hpo._numerics.trust_region import (
     LENGTH,
     MAX_LENGTH,
     N_NEAR,
     TrustRegion,
     box_length,
 )
+from sklearn_hpo.optimizers import GaussianProcess
 from sklearn_hpo.space import SearchSpace
 
 NONE_YET = 1001
@@ -37,27 +38,27 @@ def loss_of(rows):
 def begun(space, n=NONE_YET, seed=0, **settings):
     """Return an optimizer that was told n random rows."""
     # a late end of the design spares the fits of hyperparameters before it
-    optimizer = GaussianProcess(2000, 900, **settings)
-    optimizer.start(space, seed)
+    optimizer = GaussianProcess(n_initial_points=900, **settings)
+    optimizer.start(space, 2000, seed)
     rows = space.sample(n, np.random.default_rng(seed))
     losses = loss_of(rows)
     losses[rows[:, -1] > 0.97] = np.nan
-    optimizer.tell(rows, losses, np.ones(n))
+    tell(optimizer, rows, losses)
     return optimizer
 
 
 def region_of(optimizer, lengthscales):
     return TrustRegion(
-        optimizer.rows, optimizer.losses, 1000, lengthscales, optimizer.layout
+        optimizer.rows, optimizer.losses[:, 0], 1000, lengthscales, optimizer.layout
     )
 
 
 def go_on(optimizer, n, n_pending=0):
     pending = optimizer.rows[:0]
     for _ in range(n):
-        pending = np.vstack([pending, optimizer.ask(1, pending)])
+        pending = np.vstack([pending, asked(optimizer, 1, pending)])
         if len(pending) > n_pending:
-            optimizer.tell(pending[:1], loss_of(pending[:1]), np.ones(1))
+            tell(optimizer, pending[:1], loss_of(pending[:1]))
             pending = pending[1:]
     return optimizer
 
@@ -98,7 +99,7 @@ def test_candidates_are_valid_rows_of_the_box(space):
     optimizer = begun(space)
     rng = np.random.default_rng(0)
     lengthscales = rng.uniform(0.05, 0.5, space.n_columns)
-    domain = region_of(optimizer, lengthscales).restrict(optimizer.domain)
+    domain = region_of(optimizer, lengthscales).restrict(optimizer._domain)
     best = optimizer.rows[np.nanargmin(optimizer.losses)]
     assert ((domain.low <= best) | np.isnan(best)).all()
     assert ((domain.high >= best) | np.isnan(best)).all()
@@ -108,11 +109,11 @@ def test_candidates_are_valid_rows_of_the_box(space):
     for j, levels in enumerate(domain.levels):
         known = rows[~np.isnan(rows[:, j]), j]
         # rounding may lead half a step out of the box
-        step = 0.0 if levels is None else 0.5 / len(optimizer.domain.levels[j])
+        step = 0.0 if levels is None else 0.5 / len(optimizer._domain.levels[j])
         assert (known >= domain.low[j] - step - 1e-9).all()
         assert (known <= domain.high[j] + step + 1e-9).all()
         if levels is not None and not np.isnan(best[j]):
-            everything = optimizer.domain.levels[j]
+            everything = optimizer._domain.levels[j]
             here = np.searchsorted(everything, best[j])
             around = everything[max(here - 1, 0) : here + 2]
             kept = everything[here] if optimizer.layout.categorical[j] else around
@@ -123,8 +124,8 @@ def test_box_shrinks_to_one_step_of_a_column_with_levels():
     space = SearchSpace({"x": uniform(0, 1), "k": randint(0, 40)})
     optimizer = begun(space)
     failures = space.sample(24, np.random.default_rng(1))
-    optimizer.tell(failures, np.full(24, 1e3), np.ones(24))
-    domain = region_of(optimizer, np.ones(2)).restrict(optimizer.domain)
+    tell(optimizer, failures, np.full(24, 1e3))
+    domain = region_of(optimizer, np.ones(2)).restrict(optimizer._domain)
     width = dict(
         zip([c.name for c in space.columns], domain.high - domain.low, strict=True)
     )
@@ -138,7 +139,7 @@ def test_of_five_proposals_one_looks_everywhere():
     everywhere = []
     for n_pending in range(10):
         view = optimizer._view(n_pending, set(), np.random.default_rng(0))
-        everywhere.append(view.domain is optimizer.domain)
+        everywhere.append(np.ndim(view.domain.low) == 0)
         assert len(view.rows) == (300 if everywhere[-1] else N_NEAR)
     assert np.flatnonzero(everywhere).tolist() == [4, 9]
 
@@ -156,13 +157,12 @@ def test_long_studies_find_what_random_search_does_not(space, n_pending):
 def test_ask_changes_nothing_and_replay_repeats(space):
     optimizer = go_on(begun(space), 8)
     pending = optimizer.rows[:2]
-    first = optimizer.ask(3, pending)
-    np.testing.assert_array_equal(optimizer.ask(3, pending), first)
-    replayed = GaussianProcess(2000, 900)
-    replayed.start(space, 0)
-    n = len(optimizer.rows)
-    replayed.tell(optimizer.rows, optimizer.losses, np.ones(n))
-    np.testing.assert_array_equal(replayed.ask(3, pending), first)
+    first = asked(optimizer, 3, pending)
+    np.testing.assert_array_equal(asked(optimizer, 3, pending), first)
+    replayed = GaussianProcess(n_initial_points=900)
+    replayed.start(space, 2000, 0)
+    tell(replayed, optimizer.rows, optimizer.losses)
+    np.testing.assert_array_equal(asked(replayed, 3, pending), first)
 
 
 @pytest.mark.parametrize(
@@ -171,19 +171,19 @@ def test_ask_changes_nothing_and_replay_repeats(space):
 def test_all_acquisitions_know_the_box(acquisition):
     optimizer = begun(SearchSpace(SPACES["numeric"]), acquisition=acquisition)
     for _ in range(3):
-        row = optimizer.ask(1, optimizer.rows[:0])
+        row = asked(optimizer, 1, optimizer.rows[:0])
         view = optimizer._view(0, set(), np.random.default_rng(0))
         assert (row >= view.domain.low - 1e-9).all()
         assert (row <= view.domain.high + 1e-9).all()
-        optimizer.tell(row, loss_of(row), np.ones(1))
+        tell(optimizer, row, loss_of(row))
 
 
 def test_an_earlier_study_and_failures_are_no_obstacle(space):
-    optimizer = GaussianProcess(2000, 900)
-    optimizer.start(space, 0)
+    optimizer = GaussianProcess(n_initial_points=900)
+    optimizer.start(space, 2000, 0)
     earlier = space.sample(30, np.random.default_rng(5))
-    optimizer.tell_source_task(earlier, loss_of(earlier))
+    optimizer.tell_source_task(earlier, loss_of(earlier)[:, None])
     rows = space.sample(NONE_YET, np.random.default_rng(0))
-    optimizer.tell(rows, np.full(NONE_YET, np.nan), np.ones(NONE_YET))
+    tell(optimizer, rows, np.full(NONE_YET, np.nan))
     go_on(optimizer, 3)
     assert np.isfinite(optimizer.losses[-3:]).all()

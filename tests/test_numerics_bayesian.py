@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from asktell import asked, run, tell
 from scipy.stats import loguniform, randint, uniform
 
 from sklearn_hpo.optimizers import GaussianProcess
@@ -20,24 +21,12 @@ def branin(rows):
     return valley**2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(x) + 10
 
 
-def run(optimizer, space, seed, losses_of, n, n_pending=0):
-    """Evaluate n proposals, each told when `n_pending` later ones are out."""
-    optimizer.start(space, seed)
-    pending = np.empty((0, space.n_columns))
-    while len(optimizer.losses) < n:
-        pending = np.vstack([pending, optimizer.ask(1, pending)])
-        if len(pending) > n_pending:
-            optimizer.tell(pending[:1], losses_of(pending[:1]), np.ones(1))
-            pending = pending[1:]
-    return optimizer
-
-
 @pytest.mark.parametrize(("n_pending", "share"), [(0, 0.05), (3, 0.25)])
 def test_better_than_random_on_branin(n_pending, share):
     space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
     ours, random = [], []
     for seed in range(10):
-        optimizer = run(GaussianProcess(25), space, seed, branin, 25, n_pending)
+        optimizer = run(GaussianProcess(), space, branin, 25, seed, n_pending)
         ours.append(optimizer.losses.min() - 0.397887)
         rows = space.sample(25, np.random.default_rng(seed))
         random.append(branin(rows).min() - 0.397887)
@@ -59,7 +48,7 @@ def test_the_right_branch_and_category_win():
         return np.array(out)
 
     for seed in range(5):
-        optimizer = run(GaussianProcess(30), space, seed, losses_of, 30)
+        optimizer = run(GaussianProcess(), space, losses_of, 30, seed)
         best = space.decode(optimizer.rows[np.argmin(optimizer.losses)])
         assert best["kind"] == "b"
         assert best["k"] == 6
@@ -83,10 +72,10 @@ def test_finite_spaces_are_exhausted_without_repetition(grid, constant):
         return np.nansum(rows, axis=1) * (not constant)
 
     size = int(space.size)
-    optimizer = run(GaussianProcess(size), space, 0, losses_of, size, n_pending=2)
+    optimizer = run(GaussianProcess(), space, losses_of, size, n_pending=2)
     assert len({row.tobytes() for row in optimizer.rows}) == size
     # After the last one there is still an answer.
-    row = optimizer.ask(1, np.empty((0, space.n_columns)))
+    row = asked(optimizer, 1, np.empty((0, space.n_columns)))
     np.testing.assert_array_equal(space.from_unit(row), row)
 
 
@@ -97,17 +86,17 @@ def test_integers_do_not_repeat_on_a_large_grid():
     def losses_of(rows):
         return np.abs(rows - 0.5).max(axis=1).round(1)
 
-    optimizer = run(GaussianProcess(60), space, 1, losses_of, 60)
+    optimizer = run(GaussianProcess(), space, losses_of, 60, seed=1)
     assert len({row.tobytes() for row in optimizer.rows}) == 60
 
 
 def test_long_studies_go_on_from_the_best():
     space = SearchSpace({name: uniform(0, 1) for name in "abc"})
     rows = space.sample(600, np.random.default_rng(0))
-    optimizer = GaussianProcess(600)
-    optimizer.start(space, 0)
-    optimizer.tell(rows, ((rows - 0.4) ** 2).sum(axis=1), np.ones(600))
-    row = optimizer.ask(1, rows[:0])
+    optimizer = GaussianProcess()
+    optimizer.start(space, 600, 0)
+    tell(optimizer, rows, ((rows - 0.4) ** 2).sum(axis=1))
+    row = asked(optimizer, 1, rows[:0])
     assert ((row - 0.4) ** 2).sum() < optimizer.losses.min()
 
 
@@ -119,22 +108,22 @@ def test_tells_in_any_portions_lead_to_the_same_ask():
     losses[[3, 20]] = np.nan
     pending, asks = space.sample(3, rng), []
     for portion in (1, 7, 50):
-        optimizer = GaussianProcess(60)
-        optimizer.start(space, 5)
+        optimizer = GaussianProcess()
+        optimizer.start(space, 60, 5)
         for first in range(0, 50, portion):
             some = np.arange(first, min(first + portion, 50))
-            optimizer.tell(rows[some], losses[some], np.ones(len(some)))
-            optimizer.ask(1, pending)
-        asks.append(optimizer.ask(2, pending))
+            tell(optimizer, rows[some], losses[some])
+            asked(optimizer, 1, pending)
+        asks.append(asked(optimizer, 2, pending))
     np.testing.assert_array_equal(asks[0], asks[1])
     np.testing.assert_array_equal(asks[0], asks[2])
 
 
 def test_asking_for_two_is_asking_twice():
     space = SearchSpace(BRANCHES)
-    optimizer = run(GaussianProcess(40), space, 0, lambda r: np.nansum(r, axis=1), 20)
-    first, second = optimizer.ask(2, np.empty((0, space.n_columns)))
-    np.testing.assert_array_equal(optimizer.ask(1, first[None])[0], second)
+    optimizer = run(GaussianProcess(), space, lambda r: np.nansum(r, axis=1), 20)
+    first, second = asked(optimizer, 2, np.empty((0, space.n_columns)))
+    np.testing.assert_array_equal(asked(optimizer, 1, first[None])[0], second)
 
 
 @pytest.mark.parametrize(
@@ -145,14 +134,14 @@ def test_design_size(n_iter, columns, size):
     space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(columns)})
 
     def ask(optimizer, n_told, slope):
-        optimizer.start(space, 0)
+        optimizer.start(space, n_iter, 0)
         rows = space.sample(n_told, np.random.default_rng(0))
-        optimizer.tell(rows, slope * rows[:, 0], np.ones(n_told))
-        return optimizer.ask(1, rows[:0])
+        tell(optimizer, rows, slope * rows[:, 0])
+        return asked(optimizer, 1, rows[:0])
 
     # The design does not look at losses; the first proposal after it does.
     for n_initial in ("auto", size):
-        optimizer = GaussianProcess(n_iter, n_initial)
+        optimizer = GaussianProcess(n_initial_points=n_initial)
         for n_told, equal in ((size - 1, True), (max(size, 2), False)):
             up, down = (ask(optimizer, n_told, slope) for slope in (1.0, -1.0))
             assert np.array_equal(up, down) == equal
@@ -164,10 +153,10 @@ def test_a_loss_of_huge_variance_is_not_believed():
     losses = ((rows - 0.2) ** 2).sum(axis=1)
     losses[-1] = losses.max() + 1.0
     means = []
-    for variances in (None, np.zeros(31), np.append(np.zeros(30), 1e6)):
-        optimizer = GaussianProcess(60)
-        optimizer.start(space, 0)
-        optimizer.tell(rows, losses, np.ones(31), variances=variances)
+    for variances in (0.0, np.zeros(31), np.append(np.zeros(30), 1e6)):
+        optimizer = GaussianProcess()
+        optimizer.start(space, 60, 0)
+        tell(optimizer, rows, losses, variances=variances)
         means.append(optimizer.predict(rows[-1:])[0][0])
     assert means[0] == means[1]
     truth = ((rows[-1] - 0.2) ** 2).sum()
@@ -181,5 +170,5 @@ def test_plateaus_are_left():
         return np.floor(4 * np.abs(rows - 0.85).max(axis=1))
 
     for seed in range(5):
-        optimizer = run(GaussianProcess(25), space, seed, staircase, 25)
+        optimizer = run(GaussianProcess(), space, staircase, 25, seed)
         assert optimizer.losses.min() == 0

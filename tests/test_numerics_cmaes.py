@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from asktell import run
 from contracts import SPACES
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,19 +150,6 @@ def test_edges_are_those_of_the_cells():
         assert_allclose(edges, np.arange(1, n) / n)
 
 
-def study(space, n, losses_of, seed=0, n_pending=0):
-    """Evaluate n proposals, each told when `n_pending` later ones are out."""
-    optimizer = CMAES(n)
-    optimizer.start(space, seed)
-    pending = np.empty((0, space.n_columns))
-    while len(optimizer.losses) < n:
-        pending = np.vstack([pending, optimizer.ask(1, pending)])
-        if len(pending) > n_pending:
-            optimizer.tell(pending[:1], losses_of(pending[:1]), np.ones(1))
-            pending = pending[1:]
-    return optimizer
-
-
 @pytest.mark.parametrize("n_pending", [0, 3])
 def test_converges_on_mixed_columns_with_results_outstanding(n_pending):
     space = SearchSpace(
@@ -173,13 +161,16 @@ def test_converges_on_mixed_columns_with_results_outstanding(n_pending):
         wrong = (rows[:, 2] != goal[2]) * 0.1
         return ((rows - goal)[:, [0, 1, 3]] ** 2).sum(axis=1) + wrong
 
-    found = [study(space, 400, losses_of, s, n_pending).losses.min() for s in range(5)]
+    found = [
+        run(CMAES(), space, losses_of, 400, seed, n_pending).losses.min()
+        for seed in range(5)
+    ]
     assert np.median(found) < 1e-4
 
 
 def test_starts_anew_with_twice_the_population():
     space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
-    optimizer = study(space, 400, lambda rows: np.zeros(len(rows)))
+    optimizer = run(CMAES(), space, lambda rows: np.zeros(len(rows)), 400)
     assert optimizer._current.lam in (12, 24)
     assert optimizer._current.normal.sigma < 1
 
@@ -191,7 +182,7 @@ def test_branches_and_failures_do_no_harm():
         failed = rows[:, 0] < 0.5
         return np.where(failed, np.nan, np.nansum((rows - 0.6) ** 2, axis=1))
 
-    optimizer = study(space, 150, losses_of)
+    optimizer = run(CMAES(), space, losses_of, 150)
     assert np.isnan(optimizer.losses[-50:]).mean() < 0.3
 
 

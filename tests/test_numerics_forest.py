@@ -2,16 +2,13 @@
 
 import numpy as np
 import pytest
+from asktell import asked
 from contracts import SPACES, OptimizerContract, toy_loss
 from numpy.testing import assert_allclose
 from scipy.stats import uniform
 
-from sklearn_hpo.optimizers._forest import (
-    INACTIVE,
-    Forest,
-    RegressionForest,
-    _log_scale,
-)
+from sklearn_hpo._numerics.forest import INACTIVE, RegressionForest
+from sklearn_hpo.optimizers._forest import Forest, _log_scale
 from sklearn_hpo.space import SearchSpace
 
 CATEGORIES = (np.arange(3) + 0.5) / 3
@@ -93,7 +90,7 @@ def test_log_scale_keeps_the_order_and_stretches_the_best(unit, seed):
 class TestForestOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: Forest(20)
+        return Forest
 
     def test_is_nearer_to_the_minimum_than_random_draws(self, make):
         space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
@@ -115,5 +112,5 @@ class TestForestOptimizer(OptimizerContract):
     def test_batch_repeats_nothing(self, make):
         space = SearchSpace(SPACES["branches"])
         optimizer, rows = self.told(make, space, toy_loss)
-        batch = optimizer.ask(4, rows[:0])
+        batch = asked(optimizer, 4, rows[:0])
         assert len({row.tobytes() for row in np.vstack([rows, batch])}) == 16

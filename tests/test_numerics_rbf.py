@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from asktell import asked, run, tell
 from contracts import OptimizerContract
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.interpolate import RBFInterpolator
@@ -12,8 +13,7 @@ from sklearn_hpo._numerics.rbf import CubicRBF, expected_losses
 from sklearn_hpo.optimizers import (
     LSHADE,
     RBF,
-    DifferentialBreeder,
-    EvolutionaryOptimizer,
+    DifferentialEvolution,
     GaussianProcess,
     Portfolio,
     _rbf,
@@ -31,23 +31,10 @@ def layout_of(space):
     return Layout(categorical, ~space.active.all(axis=0))
 
 
-def run(space, seed, losses_of, n, n_pending=0):
-    """Evaluate n proposals, each told when `n_pending` later ones are out."""
-    optimizer = RBF(n)
-    optimizer.start(space, seed)
-    pending = np.empty((0, space.n_columns))
-    while len(optimizer.losses) < n:
-        pending = np.vstack([pending, optimizer.ask(1, pending)])
-        if len(pending) > n_pending:
-            optimizer.tell(pending[:1], losses_of(pending[:1]), np.ones(1))
-            pending = pending[1:]
-    return optimizer
-
-
 class TestRBFOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: RBF(20)
+        return RBF
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -91,23 +78,15 @@ def bowl(space, rows):
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
     "make",
-    [
-        RBF,
-        LSHADE,
-        lambda n: EvolutionaryOptimizer(n, DifferentialBreeder()),
-    ],
+    [RBF, LSHADE, DifferentialEvolution],
 )
 def test_losses_are_predicted(make, seed):
     space = SearchSpace(
         {"x": uniform(0, 1), "z": uniform(0, 1), "kind": ["a", "b", "c"]}
     )
-    optimizer = make(60)
-    optimizer.start(space, seed)
-    for _ in range(60):
-        row = optimizer.ask(1, np.empty((0, 3)))
-        optimizer.tell(row, bowl(space, row), np.ones(1))
+    optimizer = run(make(), space, lambda rows: bowl(space, rows), 60, seed)
     mean, std = optimizer.predict(optimizer.rows)
-    assert_allclose(mean, optimizer.losses, atol=1e-4)
+    assert_allclose(mean, optimizer.losses[:, 0], atol=1e-4)
     assert_allclose(std, 0.0, atol=1e-4)
     where = space.sample(200, np.random.default_rng(9))
     mean, std = optimizer.predict(where)
@@ -200,7 +179,7 @@ def test_better_than_random_on_a_bowl(n_pending):
     at = np.array([0.2, 0.4, 0.5, 0.6, 0.9])
     losses_of = lambda rows: ((rows - at) ** 2).sum(axis=1)
     for seed in range(5):
-        best = run(space, seed, losses_of, 40, n_pending).losses.min()
+        best = run(RBF(), space, losses_of, 40, seed, n_pending).losses.min()
         rows = space.sample(1000, np.random.default_rng(seed))
         assert best < 0.5 * losses_of(rows).min()
 
@@ -218,7 +197,7 @@ def test_the_right_branch_and_category_win():
         return np.array(out)
 
     for seed in range(5):
-        optimizer = run(space, seed, losses_of, 40)
+        optimizer = run(RBF(), space, losses_of, 40, seed)
         best = space.decode(optimizer.rows[np.argmin(optimizer.losses)])
         assert best["kind"] == "b"
         assert best["k"] == 6
@@ -238,35 +217,35 @@ def test_finite_spaces_are_exhausted_without_repetition(grid, constant):
     space = SearchSpace(grid)
     losses_of = lambda rows: np.nansum(rows, axis=1) * (not constant)
     size = int(space.size)
-    optimizer = run(space, 0, losses_of, size, n_pending=2)
+    optimizer = run(RBF(), space, losses_of, size, n_pending=2)
     assert len({row.tobytes() for row in optimizer.rows}) == size
-    row = optimizer.ask(1, np.empty((0, space.n_columns)))
+    row = asked(optimizer, 1, np.empty((0, space.n_columns)))
     assert_array_equal(space.from_unit(row), row)
 
 
 def test_large_grids_are_not_repeated():
     space = SearchSpace({"a": randint(0, 60), "b": randint(0, 60)})
     losses_of = lambda rows: np.abs(rows - 0.5).max(axis=1).round(1)
-    optimizer = run(space, 1, losses_of, 150)
+    optimizer = run(RBF(), space, losses_of, 150, seed=1)
     assert len({row.tobytes() for row in optimizer.rows}) == 150
 
 
 def test_asking_for_two_is_asking_twice():
     space = SearchSpace(MIXED)
-    optimizer = run(space, 0, lambda rows: np.nansum(rows, axis=1), 20)
-    first, second = optimizer.ask(2, np.empty((0, space.n_columns)))
-    assert_array_equal(optimizer.ask(1, first[None])[0], second)
+    optimizer = run(RBF(), space, lambda rows: np.nansum(rows, axis=1), 20)
+    first, second = asked(optimizer, 2, np.empty((0, space.n_columns)))
+    assert_array_equal(asked(optimizer, 1, first[None])[0], second)
 
 
 def test_steps_shrink_with_failures_and_grow_with_successes():
     space = SearchSpace({"x": uniform(0, 1)})
-    optimizer = RBF(200, 4)
-    optimizer.start(space, 0)
+    optimizer = RBF(n_initial_points=4)
+    optimizer.start(space, 200, 0)
 
     def step_after(losses):
         losses = np.array(losses, float)
-        optimizer.start(space, 0)
-        optimizer.tell(np.full((len(losses), 1), 0.5), losses, np.ones(len(losses)))
+        optimizer.start(space, 200, 0)
+        tell(optimizer, np.full((len(losses), 1), 0.5), losses)
         return optimizer._sigma()
 
     design = [3, 2, 9, np.nan]
@@ -283,10 +262,10 @@ def test_the_unit_of_the_losses_is_of_no_account():
     rows = space.sample(25, rng)
     losses, asks = rng.normal(size=25), []
     for told in (losses, 8.0 * losses, 0.25 * losses):
-        optimizer = RBF(60)
-        optimizer.start(space, 2)
-        optimizer.tell(rows, told, np.ones(25))
-        asks.append(optimizer.ask(1, rows[:0]))
+        optimizer = RBF()
+        optimizer.start(space, 60, 2)
+        tell(optimizer, rows, told)
+        asks.append(asked(optimizer, 1, rows[:0]))
     assert_array_equal(asks[0], asks[1])
     assert_array_equal(asks[0], asks[2])
 
@@ -294,10 +273,10 @@ def test_the_unit_of_the_losses_is_of_no_account():
 def test_only_the_informative_of_many_rows_are_fitted():
     space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
     rows = space.sample(1500, np.random.default_rng(0))
-    optimizer = RBF(3000)
-    optimizer.start(space, 0)
-    optimizer.tell(rows, ((rows - 0.4) ** 2).sum(axis=1), np.ones(1500))
-    asks = optimizer.ask(8, rows[:0])
+    optimizer = RBF()
+    optimizer.start(space, 3000, 0)
+    tell(optimizer, rows, ((rows - 0.4) ** 2).sum(axis=1))
+    asks = asked(optimizer, 8, rows[:0])
     assert not (asks[:, None] == rows).all(axis=2).any()
     # The last of the four weights, used twice, is the one of the interpolant.
     assert_allclose(asks[6:], 0.4, atol=0.05)
@@ -316,10 +295,10 @@ def test_each_weight_has_its_turn_in_a_team_too(n_members, monkeypatch):
 
     monkeypatch.setattr(_rbf, "WEIGHTS", Recorded(_rbf.WEIGHTS))
     space = SearchSpace({"x": uniform(0, 1)})
-    team = Portfolio([GaussianProcess(40), RBF(40)][-n_members:])
-    team.start(space, 0)
-    team.tell(space.sample(4, np.random.default_rng(0)), np.arange(4.0), np.ones(4))
-    team.ask(16, np.empty((0, 1)))
+    team = Portfolio(members=[GaussianProcess(), RBF()][-n_members:])
+    team.start(space, 40, 0)
+    tell(team, space.sample(4, np.random.default_rng(0)), np.arange(4.0))
+    asked(team, 16, np.empty((0, 1)))
     assert sorted(used) == sorted(_rbf.WEIGHTS * (4 // n_members))
 
 
@@ -328,9 +307,9 @@ def test_rows_told_twice_or_all_alike_do_no_harm():
     for seed in range(20):
         rng = np.random.default_rng(seed)
         rows = np.repeat(space.sample(rng.integers(1, 9), rng), rng.integers(1, 9), 0)
-        optimizer = RBF(20, 1)
-        optimizer.start(space, seed)
-        optimizer.tell(rows, rng.normal(size=len(rows)).round(), np.ones(len(rows)))
-        row = optimizer.ask(1, rows[:1])
+        optimizer = RBF(n_initial_points=1)
+        optimizer.start(space, 20, seed)
+        tell(optimizer, rows, rng.normal(size=len(rows)).round())
+        row = asked(optimizer, 1, rows[:1])
         assert_array_equal(space.from_unit(row), row)
         assert not (np.nan_to_num(rows) == np.nan_to_num(row)).all(axis=1).any()

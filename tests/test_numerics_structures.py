@@ -15,12 +15,12 @@ from sklearn_hpo._numerics.structures import (
     vary_sequences,
     vary_subsets,
 )
-from sklearn_hpo.optimizers import (
+from sklearn_hpo.optimizers._breeders import (
     DifferentialBreeder,
     GeneticBreeder,
+    Parents,
     RegularizedBreeder,
 )
-from sklearn_hpo.optimizers._breeders import Parents
 from sklearn_hpo.optimizers._inherit import inherit
 from sklearn_hpo.space import SearchSpace, permutation, sequence, subset
 
@@ -115,7 +115,7 @@ MIXED = [
 ]
 
 
-@pytest.mark.parametrize("breeder", BREEDERS, ids=lambda b: b.name)
+@pytest.mark.parametrize("breeder", BREEDERS, ids=["de", "ga", "regularized"])
 @pytest.mark.parametrize("given_space", [SPACE, MIXED, {"o": permutation(range(5))}])
 @pytest.mark.parametrize("seed", range(3))
 def test_children_are_candidates(breeder, given_space, seed):
@@ -165,7 +165,7 @@ def test_what_a_parent_lacks_comes_from_the_other():
     assert not np.isnan(child).any()
 
 
-@pytest.mark.parametrize("breeder", BREEDERS, ids=lambda b: b.name)
+@pytest.mark.parametrize("breeder", BREEDERS, ids=["de", "ga", "regularized"])
 def test_a_subset_that_no_parent_has_is_of_any_size(breeder):
     space = SearchSpace(
         [{"m": ["a"], "x": uniform(0, 1)}, {"m": ["b"], "s": subset(range(30), 1, 4)}]

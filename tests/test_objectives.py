@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from asktell import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -30,8 +31,6 @@ from sklearn_hpo._numerics import pareto
 from sklearn_hpo._numerics.ehvi import Improvement
 from sklearn_hpo._numerics.pareto import hypervolume
 from sklearn_hpo.optimizers import (
-    DifferentialBreeder,
-    EvolutionaryOptimizer,
     HypervolumeGP,
     Portfolio,
 )
@@ -251,8 +250,8 @@ def test_wrong_settings_are_refused_before_any_fit(cls, more, message):
     ("more", "message"),
     [
         ({"racing": True}, "racing=True"),
-        ({"surrogate": "tpe"}, "do not suit objectives"),
-        ({"acquisition": "ucb"}, "do not suit objectives"),
+        ({"surrogate": "tpe"}, "TPE learns one objective"),
+        ({"acquisition": "ucb"}, "GaussianProcess learns one objective"),
     ],
 )
 def test_what_bayes_refuses_with_objectives(more, message):
@@ -481,26 +480,15 @@ def zdt2(rows):
     return np.column_stack([rows[:, 0], g * (1 - (rows[:, 0] / g) ** 2)])
 
 
-def run(optimizer, n, n_pending, seed):
-    space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(4)})
-    optimizer.start(space, seed)
-    pending = np.empty((0, 4))
-    while len(optimizer.rows) < n:
-        pending = np.vstack([pending, optimizer.ask(1, pending)])
-        if len(pending) > n_pending:
-            optimizer.tell(pending[:1], zdt2(pending[:1]), np.ones(1))
-            pending = pending[1:]
-    return hypervolume(zdt2(optimizer.rows), np.array([1.1, 11.0]))
-
-
 @pytest.mark.parametrize(("n_pending", "least"), [(0, 11.2), (3, 11.1)])
 def test_processes_find_the_front_of_few_evaluations(n_pending, least):
     # the whole front has 11.43 with this reference
-    alone = HypervolumeGP(40, "auto", 2)
-    bred = EvolutionaryOptimizer(40, DifferentialBreeder(), n_objectives=2)
-    team = Portfolio([HypervolumeGP(40, "auto", 2), bred])
-    for optimizer in (alone, team):
-        volumes = [run(optimizer, 40, n_pending, seed) for seed in range(7)]
+    space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(4)})
+    for optimizer in (HypervolumeGP(), Portfolio()):
+        volumes = []
+        for seed in range(7):
+            run(optimizer, space, zdt2, 40, seed, n_pending, n_objectives=2)
+            volumes.append(hypervolume(zdt2(optimizer.rows), np.array([1.1, 11.0])))
         assert np.mean(volumes) > least
     draws = np.random.default_rng(0).random((40, 4))
     assert hypervolume(zdt2(draws), np.array([1.1, 11.0])) < 10.5

@@ -2,21 +2,22 @@
 
 import numpy as np
 import pytest
+from asktell import asked, tell
 from contracts import OptimizerContract, toy_loss
 from scipy.stats import uniform
 
 from sklearn_hpo.optimizers import (
     CMAES,
     LSHADE,
+    NSGA2,
+    NSGA3,
     RBF,
-    DifferentialBreeder,
-    EvolutionaryOptimizer,
+    DifferentialEvolution,
     GaussianProcess,
-    GeneticBreeder,
-    HypervolumeGP,
+    GeneticAlgorithm,
     Portfolio,
     Random,
-    RegularizedBreeder,
+    RegularizedEvolution,
     Sobol,
 )
 from sklearn_hpo.space import SearchSpace
@@ -44,31 +45,31 @@ class TestSobolOptimizer(OptimizerContract):
         space = SearchSpace(
             {"a": uniform(0, 1), "b": uniform(0, 1), "c": uniform(0, 1)}
         )
-        optimizer.start(space, seed)
-        rows = optimizer.ask(16, np.empty((0, 3)))
+        optimizer.start(space, 16, seed)
+        rows = asked(optimizer, 16)
         octants = (rows > 0.5) @ [1, 2, 4]
         np.testing.assert_array_equal(np.bincount(octants), np.full(8, 2))
 
 
-class TestTeamOptimizer(OptimizerContract):
+class TestPortfolio(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: Portfolio([GaussianProcess(20), RBF(20)])
+        return Portfolio
 
     def test_members_take_turns(self, make):
         space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
         team, rows = self.told(make, space, toy_loss, n=12)
         for k in range(team.n_design, 12):
-            member = [GaussianProcess(20), RBF(20)][(k - team.n_design) % 2]
-            member.start(space, 3)
-            member.tell(rows[:k], toy_loss(rows[:k]), np.ones(k))
-            np.testing.assert_array_equal(member.ask(1, rows[:0])[0], rows[k])
+            member = [GaussianProcess(), RBF()][(k - team.n_design) % 2]
+            member.start(space, 20, 3)
+            tell(member, rows[:k], toy_loss(rows[:k]))
+            np.testing.assert_array_equal(asked(member, 1, rows[:0])[0], rows[k])
 
 
 class TestBayesianOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: GaussianProcess(20)
+        return GaussianProcess
 
     def test_closes_in_on_the_minimum(self, make):
         space = SearchSpace({"a": uniform(0, 1), "b": uniform(0, 1)})
@@ -78,46 +79,41 @@ class TestBayesianOptimizer(OptimizerContract):
 
 
 class TestEvolutionaryOptimizer(OptimizerContract):
-    @pytest.fixture(params=["de", "ga", "regularized", "plain de", "plain ga"])
-    def make(self, request):
-        breeders = [DifferentialBreeder(), GeneticBreeder(), RegularizedBreeder()]
-        breeder = {b.name: b for b in breeders}[request.param.removeprefix("plain ")]
-        surrogate = None if "plain" in request.param else "rbf"
-        return lambda: EvolutionaryOptimizer(20, breeder, 4, surrogate)
-
-
-class TestLShadeOptimizer(OptimizerContract):
     @pytest.fixture(params=["rbf", None])
-    def make(self, request):
-        return lambda: LSHADE(20, 5, request.param)
+    def screening(self, request):
+        return request.param
+
+    @pytest.fixture(params=[DifferentialEvolution, GeneticAlgorithm, LSHADE])
+    def make(self, request, screening):
+        return lambda: request.param(population_size=4, screening=screening)
 
 
-class TestEvolutionaryOptimizerOfSeveral(OptimizerContract):
+class TestRegularizedEvolution(OptimizerContract):
+    @pytest.fixture
+    def make(self):
+        return lambda: RegularizedEvolution(population_size=4)
+
+
+class TestEvolutionOfSeveral(OptimizerContract):
     n_objectives = 2
 
     @pytest.fixture(params=["de", "nsga3", "plain nsga2"])
     def make(self, request):
-        breeder = DifferentialBreeder() if request.param == "de" else GeneticBreeder()
-        surrogate = None if "plain" in request.param else "rbf"
-        return lambda: EvolutionaryOptimizer(
-            20, breeder, 4, surrogate, 2, niches="nsga3" in request.param
-        )
+        kinds = {"de": DifferentialEvolution, "nsga3": NSGA3, "plain nsga2": NSGA2}
+        screening = None if "plain" in request.param else "rbf"
+        kind = kinds[request.param]
+        return lambda: kind(population_size=4, screening=screening)
 
 
-class TestTeamOfSeveral(OptimizerContract):
+class TestPortfolioOfSeveral(OptimizerContract):
     n_objectives = 2
 
     @pytest.fixture
     def make(self):
-        return lambda: Portfolio(
-            [
-                HypervolumeGP(20, "auto", 2),
-                EvolutionaryOptimizer(20, DifferentialBreeder(), n_objectives=2),
-            ]
-        )
+        return Portfolio
 
 
 class TestCMAESOptimizer(OptimizerContract):
     @pytest.fixture
     def make(self):
-        return lambda: CMAES(20, 4)
+        return lambda: CMAES(population_size=4)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from asktell import asked, run, tell
 from contracts import SPACES, toy_loss
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +17,7 @@ from sklearn_hpo._numerics.shade import (
 )
 from sklearn_hpo.optimizers import (
     LSHADE,
-    DifferentialBreeder,
-    EvolutionaryOptimizer,
+    DifferentialEvolution,
 )
 from sklearn_hpo.optimizers._lshade import ARCHIVE, LEAST, ShrinkingPopulation
 from sklearn_hpo.space import SearchSpace
@@ -33,18 +33,6 @@ def rosenbrock(rows):
     x = 4.0 * rows - 2.0
     steep = 100.0 * (x[:, 1:] - x[:, :-1] ** 2) ** 2
     return (steep + (1.0 - x[:, :-1]) ** 2).sum(axis=1)
-
-
-def run(optimizer, space, n, losses_of, seed=0, n_pending=0):
-    """Evaluate n proposals, each told when `n_pending` later ones are out."""
-    optimizer.start(space, seed)
-    pending = np.empty((0, space.n_columns))
-    while len(optimizer.losses) < n:
-        pending = np.vstack([pending, optimizer.ask(1, pending)])
-        if len(pending) > n_pending:
-            optimizer.tell(pending[:1], losses_of(pending[:1]), np.ones(1))
-            pending = pending[1:]
-    return optimizer
 
 
 @given(SEEDS, st.integers(1, 20))
@@ -133,7 +121,7 @@ def test_credit_goes_to_the_rates_that_the_child_had(monkeypatch):
     drawn, credited = {}, []
     draw, learn = SuccessHistory.draw, SuccessHistory.learn
     space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(5)})
-    optimizer = LSHADE(150, surrogate=None)
+    optimizer = LSHADE(screening=None)
 
     def spy(history, rng):
         rates = draw(history, rng)
@@ -144,17 +132,17 @@ def test_credit_goes_to_the_rates_that_the_child_had(monkeypatch):
         credited.extend(zip(scales.tolist(), rates.tolist(), strict=True))
         learn(history, scales, rates, gains)
 
-    optimizer.start(space, 0)
-    asked = []
+    optimizer.start(space, 150, 0)
+    offered = []
     monkeypatch.setattr(SuccessHistory, "learn", note)
     for _ in range(150):
         monkeypatch.setattr(SuccessHistory, "draw", spy)
-        row = optimizer.ask(1, np.empty((0, 5)))
-        asked = list(drawn)
+        row = asked(optimizer)
+        offered = list(drawn)
         monkeypatch.setattr(SuccessHistory, "draw", draw)
-        optimizer.tell(row, sphere(row), np.ones(1))
+        tell(optimizer, row, sphere(row))
     assert len(credited) > 20
-    assert set(credited) <= set(asked)
+    assert set(credited) <= set(offered)
 
 
 @pytest.mark.parametrize("d", [5, 10])
@@ -162,7 +150,7 @@ def test_converges_on_a_sphere(d):
     space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(d)})
     n = 200 * d
     found = [
-        run(LSHADE(n, surrogate=None), space, n, sphere, seed).losses.min()
+        run(LSHADE(screening=None), space, sphere, n, seed).losses.min()
         for seed in range(3)
     ]
     assert max(found) < 1e-5
@@ -172,24 +160,24 @@ def test_goes_further_along_a_valley_than_plain_evolution():
     space = SearchSpace({f"x{i}": uniform(0, 1) for i in range(5)})
     n = 1500
 
-    def median_of(make):
-        found = [run(make(), space, n, rosenbrock, s).losses.min() for s in range(5)]
-        return np.median(found)
+    def median_of(kind):
+        optimizers = [
+            run(kind(screening=None), space, rosenbrock, n, seed) for seed in range(5)
+        ]
+        return np.median([optimizer.losses.min() for optimizer in optimizers])
 
-    plain = median_of(
-        lambda: EvolutionaryOptimizer(n, DifferentialBreeder(), surrogate=None)
-    )
-    assert median_of(lambda: LSHADE(n, surrogate=None)) < plain
+    assert median_of(LSHADE) < median_of(DifferentialEvolution)
 
 
 @pytest.mark.parametrize("surrogate", ["rbf", None])
 @pytest.mark.parametrize("name", ["numeric", "branches"])
 def test_replay_with_pending_rows_gives_the_same_ask(surrogate, name):
     space = SearchSpace(SPACES[name])
-    ran = run(LSHADE(60, 8, surrogate), space, 50, toy_loss, 1, n_pending=5)
-    replayed = LSHADE(60, 8, surrogate)
-    replayed.start(space, 1)
-    replayed.tell(ran.rows, ran.losses, ran.budgets)
+    settings = {"population_size": 8, "screening": surrogate}
+    ran = run(LSHADE(**settings), space, toy_loss, 50, 1, n_pending=5)
+    replayed = LSHADE(**settings)
+    replayed.start(space, 50, 1)
+    tell(replayed, ran.rows, ran.losses)
     pending = ran.rows[:0]
-    assert_array_equal(replayed.ask(3, pending), ran.ask(3, pending))
+    assert_array_equal(asked(replayed, 3, pending), asked(ran, 3, pending))
     assert len(np.unique(ran.rows, axis=0)) == 50

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from asktell import asked, tell
 from contracts import SPACES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,8 +135,8 @@ def test_samples_of_a_space_have_the_same_law(name, seed):
 def test_even_spreads_have_the_law_too():
     space = SearchSpace({"s": subset(range(30), 1, 6)})
     optimizer = Sobol()
-    optimizer.start(space, 0)
-    rows = optimizer.ask(600, np.empty((0, space.n_columns)))
+    optimizer.start(space, 600, 0)
+    rows = asked(optimizer, 600)
     sizes = Counter(len(space.decode(row)["s"]) for row in rows)
     assert sorted(sizes) == [1, 2, 3, 4, 5, 6]
     assert min(sizes.values()) > 60
@@ -414,13 +415,13 @@ def test_every_search_takes_structures(name):
 
 def test_a_box_around_the_best_of_many_rows_holds_candidates():
     space = SearchSpace(SPACE)
-    optimizer = GaussianProcess(2000, 900)
-    optimizer.start(space, 0)
+    optimizer = GaussianProcess(n_initial_points=900)
+    optimizer.start(space, 2000, 0)
     rows = space.sample(1001, np.random.default_rng(0))
-    optimizer.tell(rows, np.nansum((rows - 0.3) ** 2, axis=1), np.ones(1001))
-    asked = optimizer.ask(3, rows[:0])
-    np.testing.assert_array_equal(space.from_unit(asked), asked)
-    assert len({row.tobytes() for row in np.vstack([asked, rows])}) == 1004
+    tell(optimizer, rows, np.nansum((rows - 0.3) ** 2, axis=1))
+    more = asked(optimizer, 3)
+    np.testing.assert_array_equal(space.from_unit(more), more)
+    assert len({row.tobytes() for row in np.vstack([more, rows])}) == 1004
 
 
 @pytest.mark.parametrize("algorithm", ["de", "lshade", "ga", "regularized", "cmaes"])

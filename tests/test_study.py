@@ -15,29 +15,23 @@ from sklearn_hpo._study.loop import Study
 from sklearn_hpo._study.order import TellOrder
 from sklearn_hpo._study.stopping import Stopping
 from sklearn_hpo._trial import FoldResult
-from sklearn_hpo.optimizers import (
-    DifferentialBreeder,
-    EvolutionaryOptimizer,
-    GaussianProcess,
-    Random,
-)
+from sklearn_hpo.optimizers import DifferentialEvolution, GaussianProcess, Random
 from sklearn_hpo.schedulers import FullBudget
 from sklearn_hpo.space import SearchSpace
 
 SPACE = SearchSpace({"x": uniform(0, 1)})
-BREEDER = DifferentialBreeder()
 
 
 class Recorder(Random):
     """Notes what it knew at each ask."""
 
-    def start(self, space, seed):
-        super().start(space, seed)
+    def start(self, *how):
+        super().start(*how)
         self.known = []
 
-    def ask(self, n, pending):
+    def ask(self, pending):
         self.known.append((len(self.losses), len(pending)))
-        return super().ask(n, pending)
+        return super().ask(pending)
 
 
 class Shuffled(SequentialExecutor):
@@ -156,7 +150,7 @@ def test_overlapping_branches_waste_no_proposals():
     """A candidate of two branches is proposed once; the optimizer is asked again."""
     numbers = {"a": randint(0, 30), "b": randint(0, 30)}
     space = SearchSpace([{**numbers, "c": [0]}, {**numbers, "c": [0, 1]}])
-    for optimizer in (GaussianProcess(40), EvolutionaryOptimizer(40, BREEDER)):
+    for optimizer in (GaussianProcess(), DifferentialEvolution()):
         study = run(40, space=space, optimizer=optimizer)
         assert sum(e.trial.source == "random" for e in study.trials) <= 4
         assert len({space.key(e.trial.params) for e in study.trials}) == 40

@@ -1,4 +1,4 @@
-"""Numerical core: arrays in, arrays out; numpy and scipy only.
+"""Numerical core: arrays in, arrays out; NumPy, SciPy and trees only.
 
 Every module uses the same letters:
 

@@ -14,9 +14,10 @@ from threadpoolctl import ThreadpoolController
 
 from sklearn_hpo._checkpoint.journal import Proposal
 from sklearn_hpo._numerics.pareto import first_front
-from sklearn_hpo._study import _adapter
+from sklearn_hpo._numerics.streams import stream
 from sklearn_hpo._trial import Trial
-from sklearn_hpo.optimizers import Optimizer
+from sklearn_hpo.optimizers import Optimizer, Told
+from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.space import SearchSpace
 
 # How often the optimizer is asked for another candidate.
@@ -128,9 +129,8 @@ class AskTell:
         self.n_objectives = n_objectives
         self.seed = _drawn() if seed is None else int(seed)
         self.initial_candidates = list(initial_candidates)
-        self.optimizer = _adapter.started(
-            optimizer, self.space, n_iter, self.seed, n_objectives
-        )
+        self.optimizer = make_optimizer(optimizer, n_objectives)
+        self.optimizer.start(self.space, n_iter, self.seed, n_objectives)
         if self.initial_candidates:
             self.optimizer.expect(self.space.encode(self.initial_candidates[0]))
         self.n_asked = 0
@@ -160,8 +160,9 @@ class AskTell:
         """
         self._initial_source = initial_source
         self._recorded = recorded
-        if len(source_task[1]):
-            _adapter.tell_source_task(self.optimizer, *source_task)
+        rows, losses = source_task
+        if len(rows):
+            self.optimizer.tell_source_task(rows, losses[:, None])
         rows, losses = given_scores
         for row, loss in zip(rows, losses, strict=True):
             self._take_given(self.space.decode(row), row, np.array([loss]), 1.0)
@@ -257,14 +258,14 @@ class AskTell:
         fresh = self._told[self._n_flushed :]
         self._n_flushed = len(self._told)
         if fresh:
-            _adapter.tell(
-                self.optimizer,
-                np.array([told.row for told in fresh]),
-                np.array([told.losses for told in fresh]),
-                np.array([told.budget for told in fresh]),
-                np.array([told.seconds for told in fresh]),
-                np.array([told.variance for told in fresh]),
+            told = Told(
+                np.array([one.row for one in fresh]),
+                np.array([one.losses for one in fresh]),
+                np.array([one.budget for one in fresh]),
+                np.array([one.seconds for one in fresh]),
+                np.array([one.variance for one in fresh]),
             )
+            self.optimizer.tell(told)
 
     def forget_candidates(self) -> None:
         """Free what is as large as the results, at the end."""
@@ -373,14 +374,14 @@ class AskTell:
         pending = list(self._pending.values())
         rows = np.array(pending).reshape(len(pending), self.space.n_columns)
         for _ in range(_MAX_ASKS):
-            row, source = _adapter.propose(self.optimizer, rows)
-            yield row, source
+            proposal = self.optimizer.ask(rows)
+            row = proposal.row
+            yield row, proposal.source
             if row.tobytes() in self._rows:
                 break
             # the same candidate, in another branch: that row is none to propose
             rows = np.vstack([rows, row])
-        # a stream of its own: proposals count from 0, redraws carry a third number
-        rng = np.random.default_rng([self.seed, number, 1])
+        rng = stream(self.seed, number, "redraw")
         for _ in range(_MAX_REDRAWS):
             yield self.space.sample(1, rng)[0], "random"
 

@@ -1,14 +1,16 @@
 """Optimizers propose candidates (ask) and learn from their losses (tell)."""
 
-from sklearn_hpo.optimizers._base import Optimizer
+from sklearn_hpo.optimizers._base import Optimizer, Proposal, Told
 from sklearn_hpo.optimizers._bayesian import GaussianProcess
-from sklearn_hpo.optimizers._breeders import (
-    DifferentialBreeder,
-    GeneticBreeder,
-    RegularizedBreeder,
-)
 from sklearn_hpo.optimizers._cmaes import CMAES
-from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
+from sklearn_hpo.optimizers._evolution import Evolution
+from sklearn_hpo.optimizers._evolutionary import (
+    NSGA2,
+    NSGA3,
+    DifferentialEvolution,
+    GeneticAlgorithm,
+    RegularizedEvolution,
+)
 from sklearn_hpo.optimizers._forest import Forest
 from sklearn_hpo.optimizers._lshade import LSHADE
 from sklearn_hpo.optimizers._multi_fidelity import MultiFidelity
@@ -21,18 +23,22 @@ from sklearn_hpo.optimizers._tpe import TPE
 __all__ = [
     "CMAES",
     "LSHADE",
+    "NSGA2",
+    "NSGA3",
     "RBF",
     "TPE",
-    "DifferentialBreeder",
-    "EvolutionaryOptimizer",
+    "DifferentialEvolution",
+    "Evolution",
     "Forest",
     "GaussianProcess",
-    "GeneticBreeder",
+    "GeneticAlgorithm",
     "HypervolumeGP",
     "MultiFidelity",
     "Optimizer",
     "Portfolio",
+    "Proposal",
     "Random",
-    "RegularizedBreeder",
+    "RegularizedEvolution",
     "Sobol",
+    "Told",
 ]

@@ -2,7 +2,7 @@
 
 from copy import copy
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from sklearn_hpo._numerics.acquisition import log_ei, log_pi, lower_bound
 from sklearn_hpo._numerics.evidence import NOISE_BOUNDS, fit
 from sklearn_hpo._numerics.gp import NUGGET, Layout, Mixture, Posterior, Score
+from sklearn_hpo._numerics.gp_fits import Chain, Earlier, Speed, halved, informative
 from sklearn_hpo._numerics.maximize import maximise, untaken
 from sklearn_hpo._numerics.transform import Gaussianised, normalise_noisy
+from sklearn_hpo._numerics.trust_region import TrustRegion, View
+from sklearn_hpo._sklearn_compat import StrOptions
 from sklearn_hpo.optimizers._base import Rows
-from sklearn_hpo.optimizers._gp_fits import Chain, Earlier, Speed, halved, informative
 from sklearn_hpo.optimizers._surrogate import MIN_DESIGN, SurrogateOptimizer
-from sklearn_hpo.optimizers._trust_region import TrustRegion, View
 from sklearn_hpo.space import SearchSpace
 
 N_POOL = 256  # candidates over the whole cube, and as many near the best rows
@@ -50,7 +51,7 @@ class GaussianProcess(SurrogateOptimizer):
     logarithm of the expected improvement [1]_ under a Matérn-5/2 process with one
     lengthscale for each column, fitted to losses that a Yeo-Johnson transformation made
     Gaussian [2]_. The improvement counts from a margin below the best loss that
-    shrinks to nothing at `n_iter`: explore first, exploit last. A second process with
+    shrinks to nothing at the end: explore first, exploit last. A second process with
     shorter lengthscales has a small share in the expectation, because the likeliest
     ones are easily too long [4]_. Where the last two losses repeat earlier ones, the
     search is on a plateau, and the lower confidence bound is minimised instead.
@@ -62,13 +63,10 @@ class GaussianProcess(SurrogateOptimizer):
     Pending rows are conditioned on: the deviation as if they were known, the mean on
     several draws of their losses, over which the improvement is averaged [3]_.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
-    n_iter : int
-        How many evaluations the study plans.
-    n_initial_points : int or "auto", default="auto"
-        Size of the initial design; "auto" is two more than a third of the columns,
-        those of each branch counted, at most a quarter of `n_iter`, but at least 4.
     acquisition : str, default="auto"
         What a proposal maximises:
 
@@ -84,6 +82,10 @@ class GaussianProcess(SurrogateOptimizer):
         - ``"log_ei_per_second"``: ``"log_ei"`` less the expected logarithm of the
           seconds, which have a process of their own [3]_. As soon as times are told,
           proposals depend on them.
+    n_initial_points : int or "auto", default="auto"
+        Size of the initial design; "auto" is two more than a third of the columns,
+        those of each branch counted, at most a quarter of the candidates that the study
+        plans, but at least 4.
 
     References
     ----------
@@ -107,103 +109,62 @@ class GaussianProcess(SurrogateOptimizer):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import GaussianProcess, Told
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = GaussianProcess(n_iter=20)
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
+    >>> optimizer = GaussianProcess()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=20, seed=0)
     >>> for _ in range(20):
-    ...     row = optimizer.ask(1, np.empty((0, 1)))
-    ...     optimizer.tell(row, (row[:, 0] - 0.3) ** 2, np.ones(1))
+    ...     row = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(row[None], losses=(row - 0.3) ** 2))
     >>> bool(optimizer.losses.min() < 1e-4)
     True
     """
 
     name = "gp"
+    predicts = True
     _near_fit: tuple[int, Array]
+
+    _parameter_constraints: ClassVar = {
+        **SurrogateOptimizer._parameter_constraints,
+        "acquisition": [StrOptions(set(get_args(Acquisition)))],
+    }
 
     def __init__(
         self,
-        n_iter: int,
-        n_initial_points: int | Literal["auto"] = "auto",
+        *,
         acquisition: Acquisition = "auto",
+        n_initial_points: int | Literal["auto"] = "auto",
     ) -> None:
-        super().__init__(n_iter, n_initial_points)
+        super().__init__(n_initial_points=n_initial_points)
         self.acquisition = acquisition
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
-
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
+    ) -> None:
+        super().start(space, n_iter, seed, n_objectives)
         self._restart(None)
 
     def tell_source_task(self, rows: Rows, losses: Array) -> None:
-        """Learn what another study has found: a task that may be related.
-
-        The tasks share a process that has one more column, which tells them apart [5]_;
-        its lengthscale, fitted like the others, says how much they have in common.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            Canonical rows.
-        losses : ndarray of shape (m,)
-            To be minimised, all finite.
-        """
-        # half of the design is left to show how far the tasks agree
+        # The tasks share a process that has one more column, which tells them apart:
+        # its lengthscale, fitted like the others, says how much they share [5]. Half of
+        # the design is left to show how far they agree.
         self.n_design = max(MIN_DESIGN, self.n_design // 2)
-        self._restart(Earlier(rows, losses, self.layout))
-
-    @property
-    def predicts(self) -> bool:
-        """Whether there is a model that predicts losses: always."""
-        return True
+        self._restart(Earlier(rows, losses[:, 0], self.layout))
 
     def predict(self, rows: Rows) -> tuple[Array, Array]:
-        """Return mean and standard deviation of the losses of rows.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            Canonical rows.
-
-        Returns
-        -------
-        mean, std : ndarray of shape (m,)
-            Of the loss without noise; the deviation is that of the model's belief.
-        """
         n = len(self.losses)
         known, y, extra, offset = self._data(n, MAX_ROWS)
-        posterior = Posterior(known, y, self._theta(), self._task_layout, extra)
+        posterior = Posterior(
+            known, y, self._theta(len(self.rows)), self._task_layout, extra
+        )
         mean, std = posterior.predict(self._mark(rows))
-        return Gaussianised(self.losses).moments(mean[:, 0] - offset, std)
+        return Gaussianised(self._loss).moments(mean[:, 0] - offset, std)
 
-    def choose(
+    def _choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
     ) -> Rows:
-        """Return the row that the acquisition prefers.
-
-        Parameters
-        ----------
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows whose losses have not been told yet.
-        taken : set of bytes
-            The rows told and pending.
-        rng : numpy.random.Generator
-            Of this proposal.
-
-        Returns
-        -------
-        row : ndarray of shape (n_columns,)
-            A canonical row.
-        """
         view = self._view(len(pending), taken, rng)
         if self.acquisition == "thompson":
             return self._lowest_of_draw(view, rng)
@@ -233,14 +194,22 @@ class GaussianProcess(SurrogateOptimizer):
     ) -> View:
         n = len(self.rows)
         everywhere = n <= MANY or (n + n_pending) % GLOBAL_EVERY == 0
-        if everywhere or self.grid is not None or not np.isfinite(self.losses).any():
-            pool = self.pool(taken, N_POOL, rng)
+        if everywhere or self.grid is not None or not np.isfinite(self._loss).any():
+            pool = self._pool(taken, N_POOL, rng)
             rows, y, extra, _ = self._data(n, MAX_ROWS)
             n_earlier = 0 if self._earlier is None else len(self._earlier.y)
-            return View(rows, y, extra, self._theta(), n_earlier, self.domain, pool)
+            return View(
+                rows,
+                y,
+                extra,
+                self._theta(len(self.rows)),
+                n_earlier,
+                self._domain,
+                pool,
+            )
         theta = self._near_theta(n - n % REFIT_EVERY)
         region = self._region(n, theta)
-        domain = region.restrict(self.domain)
+        domain = region.restrict(self._domain)
         points = region.candidates(domain, 2 * N_POOL, rng)
         pool = untaken(points, taken)
         pool = pool if len(pool) else points
@@ -249,13 +218,13 @@ class GaussianProcess(SurrogateOptimizer):
     def _region(self, size: int, theta: Array) -> TrustRegion:
         """Return the box after the first `size` losses."""
         lengthscales = np.exp(theta[: self.space.n_columns])
-        rows, losses = self.rows[:size], self.losses[:size]
+        rows, losses = self.rows[:size], self._loss[:size]
         return TrustRegion(rows, losses, MANY, lengthscales, self.layout)
 
     def _near_theta(self, size: int) -> Array:
         """Return hyperparameters that fit what is near the best of `size` losses."""
         if self._near_fit[0] != size:
-            theta = self._chain.theta(size, self._n_first())
+            theta = self._theta(size)
             rows, y, extra = self._near(self._region(size, theta))
             if y.any():
                 theta = fit(rows, y, self._task_layout, theta, extra=extra)[0]
@@ -265,7 +234,7 @@ class GaussianProcess(SurrogateOptimizer):
     def _near(self, region: TrustRegion) -> tuple[Rows, Array, Array]:
         """Return the rows near the best one, their targets and extra variances."""
         i = region.near
-        y, extra = normalise_noisy(self.losses[i], self.variances[i])
+        y, extra = normalise_noisy(self._loss[i], self.variances[i])
         return self._mark(self.rows[i]), y, extra
 
     def _score(self, best: Array) -> Score:
@@ -298,7 +267,8 @@ class GaussianProcess(SurrogateOptimizer):
         rows, y, _, scale = self._timed(len(self.rows), MAX_ROWS)
         if not len(rows):
             return None
-        theta = self._pace.theta(len(self.rows), self._n_first())
+        data = partial(self._timed, limit=MAX_FIT)
+        theta = self._pace.theta(len(self.rows), self._n_first(), data)
         return Speed(rows, y, scale, theta, self.layout)
 
     def _timed(self, size: int, limit: int) -> tuple[Rows, Array, float, float]:
@@ -306,7 +276,7 @@ class GaussianProcess(SurrogateOptimizer):
 
         Failures are left out: that they end early is no merit.
         """
-        seconds = np.where(np.isfinite(self.losses), self.seconds, np.nan)[:size]
+        seconds = np.where(np.isfinite(self._loss), self.seconds, np.nan)[:size]
         known = np.isfinite(seconds) & (seconds > 0.0)
         rows, y = self.rows[:size][known], np.log(seconds[known])
         if len(rows) > limit:
@@ -324,9 +294,9 @@ class GaussianProcess(SurrogateOptimizer):
                 np.append(layout.conditional, False),
             )
         self._task_layout = layout
-        self._chain = Chain(layout, partial(self._data, limit=MAX_FIT))
+        self._chain = Chain(layout)
         self._near_fit = 0, np.empty(0)
-        self._pace = Chain(self.layout, partial(self._timed, limit=MAX_FIT))
+        self._pace = Chain(self.layout)
 
     def _mark(self, rows: Rows, task: float = 1.0) -> Rows:
         """Add the column that tells tasks apart, if there are two."""
@@ -341,7 +311,7 @@ class GaussianProcess(SurrogateOptimizer):
         is what was added to the targets to bring them to the level of the earlier ones.
         """
         rows = self.rows[:size]
-        y, extra = normalise_noisy(self.losses[:size], self.variances[:size])
+        y, extra = normalise_noisy(self._loss[:size], self.variances[:size])
         if size > limit:
             chosen = informative(y, limit)
             rows, y, extra = rows[chosen], y[chosen], extra[chosen]
@@ -384,16 +354,17 @@ class GaussianProcess(SurrogateOptimizer):
             targets, _ = posterior.predict(rows)
         return mixture, targets[view.n_earlier :].min(axis=0)
 
-    def _theta(self) -> Array:
-        return self._chain.theta(len(self.rows), self._n_first())
+    def _theta(self, size: int) -> Array:
+        data = partial(self._data, limit=MAX_FIT)
+        return self._chain.theta(size, self._n_first(), data)
 
     def _n_first(self) -> int:
         return min(self.n_design, self.n_iter)
 
     def _on_plateau(self) -> bool:
         """Whether the last two losses both repeat earlier ones."""
-        earlier = self.losses[:-2]
-        return len(earlier) > 0 and bool(np.isin(self.losses[-2:], earlier).all())
+        earlier = self._loss[:-2]
+        return len(earlier) > 0 and bool(np.isin(self._loss[-2:], earlier).all())
 
 
 def _draw(posterior: Posterior, rows: Rows, normals: Array) -> Array:

@@ -71,18 +71,7 @@ class Parents:
 
 
 class Breeder(ABC):
-    """Makes children of parents.
-
-    Attributes
-    ----------
-    name : str
-        Of the algorithm.
-    ages : bool
-        Whether a member is replaced by age, not by loss.
-    """
-
-    name: str
-    ages = False
+    """Makes children of parents."""
 
     @abstractmethod
     def breed(
@@ -135,29 +124,10 @@ class DifferentialBreeder(Breeder):
 
     rate: Rate = "auto"
     scale: Rate = "auto"
-    name = "de"
 
     def breed(
         self, parents: Parents, m: int, screened: bool, rng: np.random.Generator
     ) -> Rows:
-        """Return children.
-
-        Parameters
-        ----------
-        parents : Parents
-            The population.
-        m : int
-            How many.
-        screened : bool
-            Whether a model will choose among them.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        points : ndarray of shape (m, d)
-            In the unit cube, not snapped; any value where inactive.
-        """
         rows = parents.rows
         first, second = pairs(len(rows), m, parents.target, rng)
         order = np.argsort(parents.losses, kind="stable")
@@ -197,29 +167,10 @@ class GeneticBreeder(Breeder):
 
     rate: Rate = "auto"
     mutation: Rate = "auto"
-    name = "ga"
 
     def breed(
         self, parents: Parents, m: int, screened: bool, rng: np.random.Generator
     ) -> Rows:
-        """Return children.
-
-        Parameters
-        ----------
-        parents : Parents
-            The population.
-        m : int
-            How many.
-        screened : bool
-            Whether a model will choose among them.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        points : ndarray of shape (m, d)
-            In the unit cube, not snapped; any value where inactive.
-        """
         mother, father = (
             parents.rows[_tournament(parents.losses, (m, TOURNAMENT), rng)]
             for _ in range(2)
@@ -253,30 +204,9 @@ class RegularizedBreeder(Breeder):
        Classifier Architecture Search, AAAI.
     """
 
-    name = "regularized"
-    ages = True
-
     def breed(
         self, parents: Parents, m: int, screened: bool, rng: np.random.Generator
     ) -> Rows:
-        """Return children.
-
-        Parameters
-        ----------
-        parents : Parents
-            The population.
-        m : int
-            How many.
-        screened : bool
-            Whether a model will choose among them.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        points : ndarray of shape (m, d)
-            In the unit cube, not snapped; any value where inactive.
-        """
         size = (m, max(2, len(parents.rows) // SAMPLED))
         parent = parents.rows[_tournament(parents.losses, size, rng)]
         draws = np.where(np.isnan(parent), np.inf, rng.random(parent.shape))

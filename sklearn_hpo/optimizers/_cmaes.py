@@ -3,14 +3,16 @@
 import copy
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.cmaes import UNMUTATED, Categories, Normal
 from sklearn_hpo._numerics.maximize import untaken
-from sklearn_hpo.optimizers._base import Rows
+from sklearn_hpo._numerics.streams import stream
+from sklearn_hpo.optimizers._base import Rows, Told
+from sklearn_hpo.optimizers._population import POPULATION_SIZE
 from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -68,10 +70,10 @@ class CMAES(SurrogateOptimizer):
     a row was before it was snapped is drawn again from the number of the proposal;
     rows that come from elsewhere are injected [5]_.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
-    n_iter : int
-        How many evaluations the study plans.
     population_size : int or "auto", default="auto"
         Size of a generation; "auto" is 4 and 3 times the logarithm of the number of
         columns.
@@ -90,37 +92,30 @@ class CMAES(SurrogateOptimizer):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import CMAES, Told
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = CMAES(n_iter=300)
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)}), seed=0)
+    >>> optimizer = CMAES()
+    >>> space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=300, seed=0)
     >>> for _ in range(300):
-    ...     row = optimizer.ask(1, np.empty((0, 2)))
-    ...     optimizer.tell(row, ((row - 0.3) ** 2).sum(axis=1), np.ones(1))
+    ...     row = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(row[None], losses=[((row - 0.3) ** 2).sum()]))
     >>> bool(optimizer.losses.min() < 1e-9)
     True
     """
 
     name = "cmaes"
 
-    def __init__(
-        self, n_iter: int, population_size: int | Literal["auto"] = "auto"
-    ) -> None:
-        super().__init__(n_iter, 1)
+    _parameter_constraints: ClassVar = {"population_size": POPULATION_SIZE}
+
+    def __init__(self, *, population_size: int | Literal["auto"] = "auto") -> None:
         self.population_size = population_size
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
-
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
+    ) -> None:
+        super().start(space, n_iter, seed, n_objectives)
         self._numeric = ~self.layout.categorical
         self._edges = [
             None if column.centres is None else _edges(column.centres)
@@ -137,33 +132,11 @@ class CMAES(SurrogateOptimizer):
         self._n_learnt = 0
         self._generation: list[tuple[Rows, NDArray[np.intp], float]] = []
 
-    def tell(
-        self,
-        rows: Rows,
-        losses: NDArray[np.float64],
-        budgets: NDArray[np.float64],
-        seconds: NDArray[np.float64] | None = None,
-        variances: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Learn from evaluated rows, a generation at a time.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            What was evaluated.
-        losses : ndarray of shape (m,)
-            To be minimised; NaN for a candidate that failed.
-        budgets : ndarray of shape (m,)
-            The share of the full budget that each loss was measured with, in (0, 1].
-        seconds : ndarray of shape (m,) or None, default=None
-            What each evaluation takes at the full budget; of no use here.
-        variances : ndarray of shape (m,) or None, default=None
-            How uncertain each loss is; of no use here.
-        """
-        super().tell(rows, losses, budgets, seconds, variances)
+    def tell(self, told: Told) -> None:
+        super().tell(told)
         while self.space.n_columns and self._n_learnt < len(self.losses):
             number = self._n_learnt
-            loss = self.losses[number]
+            loss = self.losses[number, 0]
             step, values = self._origin(number)
             self._generation.append(
                 (step, values, math.inf if np.isnan(loss) else float(loss))
@@ -172,28 +145,15 @@ class CMAES(SurrogateOptimizer):
             if len(self._generation) == self._current.lam:
                 self._learn()
 
-    def choose(
+    def _choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
     ) -> Rows:
-        """Return the first draw that is new.
-
-        Parameters
-        ----------
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows whose losses have not been told yet.
-        taken : set of bytes
-            The rows told and pending.
-        rng : numpy.random.Generator
-            Of this proposal.
-
-        Returns
-        -------
-        row : ndarray of shape (n_columns,)
-            A canonical row.
-        """
         free = untaken(self._draw(self._current, rng).rows, taken)
-        row: Rows = free[0] if len(free) else self.pool(taken, N_POOL, rng)[0]
+        row: Rows = free[0] if len(free) else self._pool(taken, N_POOL, rng)[0]
         return row
+
+    def _design_size(self) -> int:
+        return 1
 
     def _begin(self, lam: int, mean: Rows) -> Distribution:
         n_discrete = sum(edges is not None for edges in self._edges)
@@ -227,7 +187,7 @@ class CMAES(SurrogateOptimizer):
         """Return the step and the categories that gave a row."""
         row, current = self.rows[number], self._current
         for distribution in (current, self._previous):
-            rng = np.random.default_rng([self.seed, number])
+            rng = stream(self.seed, number, "proposal")
             draws = self._draw(distribution, rng)
             for i, drawn in enumerate(draws.rows):
                 if drawn.tobytes() != row.tobytes():
@@ -266,7 +226,7 @@ class CMAES(SurrogateOptimizer):
             normal.stretch = normal.stretch.copy()
             normal.update(steps, losses[order])
             if normal.stops(losses):
-                rng = np.random.default_rng([self.seed, self._n_learnt, 1])
+                rng = stream(self.seed, self._n_learnt, "restart")
                 self._current = self._begin(2 * lam, rng.random(len(normal.mean)))
                 return
         self._current = Distribution(lam, normal, categories)

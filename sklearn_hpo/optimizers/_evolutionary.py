@@ -1,17 +1,32 @@
 """Evolution in a steady state, whose children may be screened by a surrogate."""
 
 import math
+import numbers
+from abc import abstractmethod
 from itertools import groupby
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.maximize import perturb, untaken
 from sklearn_hpo._numerics.rbf import CubicRBF, expected_losses
-from sklearn_hpo.optimizers._base import Rows, extended, smallest
-from sklearn_hpo.optimizers._breeders import Breeder, Parents
-from sklearn_hpo.optimizers._population import ParetoPopulation, Population, diversity
+from sklearn_hpo._sklearn_compat import Interval, StrOptions
+from sklearn_hpo.optimizers._base import Rows, Told, extended, smallest
+from sklearn_hpo.optimizers._breeders import (
+    Breeder,
+    DifferentialBreeder,
+    GeneticBreeder,
+    Parents,
+    Rate,
+    RegularizedBreeder,
+)
+from sklearn_hpo.optimizers._population import (
+    POPULATION_SIZE,
+    ParetoPopulation,
+    Population,
+    diversity,
+)
 from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -23,10 +38,14 @@ WEIGHTS = (0.3, 0.5, 0.8, 0.95, 1.0)
 MIN_SIZE, MAX_SIZE = 8, 24
 FRONT_SHARE = 6  # evaluations for a member, where a front is looked for
 MIN_PARENTS = 3
+_PROBABILITY = [StrOptions({"auto"}), Interval(numbers.Real, 0, 1, closed="both")]
+
+Size = int | Literal["auto"]
+Screening = Literal["rbf"] | None
 
 
 class EvolutionaryOptimizer(SurrogateOptimizer):
-    """Propose children of the best rows so far.
+    """Base of the optimizers that propose children of the best rows so far.
 
     Each proposal has a place in the population to compete for, and proposals need not
     wait for one another. The population begins with an even design.
@@ -35,30 +54,8 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
     of two criteria: the value under a cubic radial basis function, and the distance
     from the nearest row that is evaluated or pending [2]_. It is fitted to the best and
     to the most recent rows, so that a proposal costs the same however many there are,
-    and to the signed logarithm of their losses about the median [3]_.
-
-    Parameters
-    ----------
-    n_iter : int
-        How many evaluations the study plans.
-    breeder : Breeder
-        Makes children, and says which algorithm this is.
-    population_size : int or "auto", default="auto"
-        "auto" is the square root of `n_iter`, but 8 at least and 24 at most.
-    surrogate : {"rbf"} or None, default="rbf"
-        What screens the children.
-    n_objectives : int, default=1
-        With two or more, members rank by fronts and crowding, and the surrogate learns
-        another mixture of the objectives each time; with a genetic algorithm that is
-        NSGA-II [4]_ in a steady state. "auto" is then a population of a sixth of
-        `n_iter`, but 8 at least and 24 at most.
-    niches : bool, default=False
-        Whether members rank by the niches of NSGA-III [5]_ instead of by crowding.
-
-    Attributes
-    ----------
-    diversity : list of float
-        After each row that was told, the mean distance of two members.
+    and to the signed logarithm of their losses about the median [3]_. Of several
+    objectives it learns another mixture each time.
 
     References
     ----------
@@ -68,99 +65,41 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
        Global Optimization of Expensive Functions, INFORMS Journal on Computing 19.
     .. [3] Eriksson & Poloczek (2021), Scalable Constrained Bayesian Optimization,
        AISTATS; section 3, the "bilog" transformation.
-    .. [4] Deb, Pratap, Agarwal & Meyarivan (2002), A Fast and Elitist Multiobjective
-       Genetic Algorithm: NSGA-II, IEEE Transactions on Evolutionary Computation 6.
-    .. [5] Deb & Jain (2014), An Evolutionary Many-Objective Optimization Algorithm
-       Using Reference-Point-Based Nondominated Sorting Approach, Part I, IEEE
-       Transactions on Evolutionary Computation 18.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scipy.stats import uniform
-    >>> from sklearn_hpo.optimizers import DifferentialBreeder
-    >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = EvolutionaryOptimizer(50, DifferentialBreeder())
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
-    >>> for _ in range(50):
-    ...     row = optimizer.ask(1, np.empty((0, 1)))
-    ...     optimizer.tell(row, (row[:, 0] - 0.3) ** 2, np.ones(1))
-    >>> bool(optimizer.losses.min() < 1e-4)
-    True
     """
 
+    _parameter_constraints: ClassVar = {
+        "population_size": POPULATION_SIZE,
+        "screening": [StrOptions({"rbf"}), None],
+    }
+    _ages = False  # whether a member is replaced by age, not by loss
+    _niches = False  # whether members rank by the niches of NSGA-III, not by crowding
+
     def __init__(
-        self,
-        n_iter: int,
-        breeder: Breeder,
-        population_size: int | Literal["auto"] = "auto",
-        surrogate: Literal["rbf"] | None = "rbf",
-        n_objectives: int = 1,
-        niches: bool = False,
+        self, *, population_size: Size = "auto", screening: Screening = "rbf"
     ) -> None:
-        size = math.isqrt(n_iter) if n_objectives == 1 else n_iter // FRONT_SHARE
-        size = min(max(size, MIN_SIZE), MAX_SIZE)
-        if population_size != "auto":
-            size = population_size
-        super().__init__(n_iter, size)
-        self.breeder = breeder
-        self.name = breeder.name
-        if n_objectives > 1 and breeder.name == "ga":
-            self.name = "nsga3" if niches else "nsga2"
-        self.population_size = size
-        self.surrogate = surrogate
-        self.n_objectives = n_objectives
-        self.niches = niches
+        self.population_size = population_size
+        self.screening = screening
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
+    @abstractmethod
+    def _breeder(self) -> Breeder:
+        """Return what makes the children."""
 
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
-        self._widths = self.level_widths()
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
+    ) -> None:
+        super().start(space, n_iter, seed, n_objectives)
+        self._widths = self._level_widths()
         self._past: list[NDArray[np.intp]] = []
-        self._population: Population | ParetoPopulation
-        if self.n_objectives == 1:
-            self._population = Population(self.population_size, ages=self.breeder.ages)
-            self._known = np.empty(0)
-        else:
-            niched = self.n_objectives if self.niches else 0
-            self._population = ParetoPopulation(self.population_size, niched)
-            self._known = np.empty((0, self.n_objectives))
+        # the losses, infinite for failures
+        self._known = np.empty((0, n_objectives)[: 1 + (n_objectives > 1)])
+        self._population = self._make_population()
 
-    def tell(
-        self,
-        rows: Rows,
-        losses: NDArray[np.float64],
-        budgets: NDArray[np.float64],
-        seconds: NDArray[np.float64] | None = None,
-        variances: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Let evaluated rows compete for places in the population.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            What was evaluated.
-        losses : ndarray of shape (m,), or (m, n_objectives) for two or more
-            To be minimised; NaN for a candidate that failed.
-        budgets : ndarray of shape (m,)
-            The share of the full budget that each loss was measured with, in (0, 1].
-        seconds : ndarray of shape (m,) or None, default=None
-            What each evaluation takes at the full budget; of no use here.
-        variances : ndarray of shape (m,) or None, default=None
-            How uncertain each loss is; of no use here.
-        """
-        first = losses if self.n_objectives == 1 else losses[:, 0]
-        super().tell(rows, first, budgets, seconds, variances)
-        fresh = np.where(np.isnan(losses), np.inf, losses)
-        self._known = extended(self._known, fresh)
+    def tell(self, told: Told) -> None:
+        super().tell(told)
+        fresh = np.where(np.isnan(told.losses), np.inf, told.losses)
+        self._known = extended(
+            self._known, fresh[:, 0] if self.n_objectives == 1 else fresh
+        )
         # an interrupt may have come before the last rows told were gone through
         for number in range(len(self._past), len(self._known)):
             self._population.admit(number, self._known)
@@ -171,7 +110,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
                 self._past.append(self._past[-1])
 
     @property
-    def diversity(self) -> list[float]:
+    def diversity(self) -> list[float]:  # type: ignore[override]
         """The mean distance of two members, after each row that was told."""
         kinds = self.layout.categorical
         found: list[float] = []
@@ -181,25 +120,9 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             found += [value] * (1 + len(others))
         return found
 
-    def choose(
+    def _choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
     ) -> Rows:
-        """Return a child, or a row from anywhere for a place that is vacant.
-
-        Parameters
-        ----------
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows whose losses have not been told yet.
-        taken : set of bytes
-            The rows told and pending.
-        rng : numpy.random.Generator
-            Of this proposal.
-
-        Returns
-        -------
-        row : ndarray of shape (n_columns,)
-            A canonical row.
-        """
         number = len(self.rows) + len(pending)
         places = self._population.members
         place = self._place(number)
@@ -213,12 +136,12 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             free = untaken(self._children(members, target, rng), taken)
             if not len(free):
                 # among few values children repeat what is there
-                near = perturb(self.rows[members], N_POOL, self.domain, rng)
+                near = perturb(self.rows[members], N_POOL, self._domain, rng)
                 free = untaken(self.space.from_unit(near), taken)
         if not len(free):
-            anywhere: Rows = self.pool(taken, N_POOL, rng)[0]
+            anywhere: Rows = self._pool(taken, N_POOL, rng)[0]
             return anywhere
-        if self.surrogate is None:
+        if self.screening is None:
             return free[0]
         weight = WEIGHTS[(number + self._shift(number)) % len(WEIGHTS)]
         losses = self._population.guide(self._known, rng)
@@ -228,36 +151,36 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
         return best
 
     @property
-    def predicts(self) -> bool:
+    def predicts(self) -> bool:  # type: ignore[override]
         """Whether a surrogate screens for one loss."""
-        return self.surrogate is not None and self.n_objectives == 1
+        return self.screening is not None and getattr(self, "n_objectives", 1) == 1
 
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what an interpolant of all losses says of rows.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            Canonical rows.
-
-        Returns
-        -------
-        mean, std : ndarray of shape (m,)
-            Of the loss; the deviation follows from the errors at rows left out.
-
-        Raises
-        ------
-        NotImplementedError
-            If no surrogate screens, or for several losses.
-        """
         if not self.predicts:
             return super().predict(rows)
-        return expected_losses(self.rows, self.losses, self.layout, rows)
+        return expected_losses(self.rows, self._loss, self.layout, rows)
 
     def _shift(self, number: int) -> int:
         """Return by how much weights are shifted, so that each place meets all."""
-        in_step = self.population_size % len(WEIGHTS) == 0
-        return number // self.population_size if in_step else 0
+        size = self._size()
+        return number // size if size % len(WEIGHTS) == 0 else 0
+
+    def _size(self) -> int:
+        """Return the number of places."""
+        if self.population_size != "auto":
+            return self.population_size
+        several = self.n_objectives > 1
+        size = self.n_iter // FRONT_SHARE if several else math.isqrt(self.n_iter)
+        return min(max(size, MIN_SIZE), MAX_SIZE)
+
+    def _design_size(self) -> int:
+        return self._size()
+
+    def _make_population(self) -> Population | ParetoPopulation:
+        if self.n_objectives == 1:
+            return Population(self._size(), ages=self._ages)
+        n_niched = self.n_objectives if self._niches else 0
+        return ParetoPopulation(self._size(), n_niched)
 
     def _place(self, number: int) -> int:
         """Return the place for which a row competes."""
@@ -275,11 +198,11 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             groups=self.space.groups,
             widths=self._widths,
         )
-        m = N_UNSCREENED if self.surrogate is None else N_CHILDREN
+        m = N_UNSCREENED if self.screening is None else N_CHILDREN
         return self.space.from_unit(self._breed(parents, m, rng))
 
     def _breed(self, parents: Parents, m: int, rng: np.random.Generator) -> Rows:
-        return self.breeder.breed(parents, m, self.surrogate is not None, rng)
+        return self._breeder().breed(parents, m, self.screening is not None, rng)
 
     def _model(self, pending: Rows, losses: NDArray[np.float64]) -> CubicRBF:
         """Return the interpolant of the best and of the last rows."""
@@ -290,6 +213,278 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             kept[-MAX_FITTED // 2 :] = True
             rows, losses = rows[kept], losses[kept]
         return CubicRBF(rows, _levelled(losses), self.layout, pending)
+
+
+class DifferentialEvolution(EvolutionaryOptimizer):
+    """Propose members moved by the differences of others [1]_ [2]_.
+
+    Each proposal competes for a place in a population, without generations to wait for.
+    A surrogate may choose among many children. Of several objectives, members rank by
+    fronts and crowding.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    population_size : int or "auto", default="auto"
+        How many members. "auto" is the square root of the number of candidates that
+        the study plans, but 8 at least and 24 at most; with several objectives a
+        sixth of it, within the same bounds.
+    crossover : float or "auto", default="auto"
+        Probability CR that a parameter is inherited from the mutant; "auto" is 0.5, or
+        drawn from 0.3, 0.6 and 0.9 where children are screened.
+    mutation : float or "auto", default="auto"
+        Factor F of the differences, at most 2; "auto" is 0.5, or drawn from 0.3, 0.5
+        and 0.8 where children are screened.
+    screening : {"rbf"} or None, default="rbf"
+        The surrogate that chooses among many children; None: a child is proposed as it
+        is bred.
+
+    References
+    ----------
+    .. [1] Storn & Price (1997), Differential Evolution - A Simple and Efficient
+       Heuristic for Global Optimization over Continuous Spaces, Journal of Global
+       Optimization 11.
+    .. [2] Zhang & Sanderson (2009), JADE: Adaptive Differential Evolution with
+       Optional External Archive, IEEE Transactions on Evolutionary Computation 13.
+
+    Examples
+    --------
+    >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import DifferentialEvolution, Told
+    >>> from sklearn_hpo.space import SearchSpace
+    >>> optimizer = DifferentialEvolution()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=50, seed=0)
+    >>> for _ in range(50):
+    ...     x = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(x[None], losses=(x - 0.3) ** 2))
+    >>> bool(optimizer.losses.min() < 1e-3)
+    True
+    """
+
+    name = "de"
+    multi_objective = True
+    _parameter_constraints: ClassVar = {
+        **EvolutionaryOptimizer._parameter_constraints,
+        "crossover": _PROBABILITY,
+        "mutation": [StrOptions({"auto"}), Interval(numbers.Real, 0, 2, closed="both")],
+    }
+
+    def __init__(
+        self,
+        *,
+        population_size: Size = "auto",
+        crossover: Rate = "auto",
+        mutation: Rate = "auto",
+        screening: Screening = "rbf",
+    ) -> None:
+        super().__init__(population_size=population_size, screening=screening)
+        self.crossover = crossover
+        self.mutation = mutation
+
+    def _breeder(self) -> Breeder:
+        return DifferentialBreeder(self.crossover, self.mutation)
+
+
+class GeneticAlgorithm(EvolutionaryOptimizer):
+    """Propose children of two winners of tournaments, crossed and mutated [1]_.
+
+    Each proposal competes for a place in a population, without generations to wait for.
+    A surrogate may choose among many children.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    population_size : int or "auto", default="auto"
+        How many members. "auto" is the square root of the number of candidates that
+        the study plans, but 8 at least and 24 at most.
+    crossover : float or "auto", default="auto"
+        Probability that a child has two parents; "auto" is 0.9.
+    mutation : float or "auto", default="auto"
+        Probability that a parameter mutates; "auto" is one over the number of columns.
+    screening : {"rbf"} or None, default="rbf"
+        The surrogate that chooses among many children; None: a child is proposed as it
+        is bred.
+
+    References
+    ----------
+    .. [1] Deb, Pratap, Agarwal & Meyarivan (2002), A Fast and Elitist Multiobjective
+       Genetic Algorithm: NSGA-II, IEEE Transactions on Evolutionary Computation 6.
+
+    Examples
+    --------
+    >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import GeneticAlgorithm, Told
+    >>> from sklearn_hpo.space import SearchSpace
+    >>> optimizer = GeneticAlgorithm()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=50, seed=0)
+    >>> for _ in range(50):
+    ...     x = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(x[None], losses=(x - 0.3) ** 2))
+    >>> bool(optimizer.losses.min() < 1e-3)
+    True
+    """
+
+    name = "ga"
+    _parameter_constraints: ClassVar = {
+        **EvolutionaryOptimizer._parameter_constraints,
+        "crossover": _PROBABILITY,
+        "mutation": _PROBABILITY,
+    }
+
+    def __init__(
+        self,
+        *,
+        population_size: Size = "auto",
+        crossover: Rate = "auto",
+        mutation: Rate = "auto",
+        screening: Screening = "rbf",
+    ) -> None:
+        super().__init__(population_size=population_size, screening=screening)
+        self.crossover = crossover
+        self.mutation = mutation
+
+    def _breeder(self) -> Breeder:
+        return GeneticBreeder(self.crossover, self.mutation)
+
+
+class NSGA2(GeneticAlgorithm):
+    """Breed towards the front of several objectives: NSGA-II [1]_ in a steady state.
+
+    Members rank by fronts and crowding; who comes last goes as soon as one comes.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    population_size : int or "auto", default="auto"
+        How many members. "auto" is a sixth of the number of candidates that the study
+        plans, but 8 at least and 24 at most.
+    crossover : float or "auto", default="auto"
+        Probability that a child has two parents; "auto" is 0.9.
+    mutation : float or "auto", default="auto"
+        Probability that a parameter mutates; "auto" is one over the number of columns.
+    screening : {"rbf"} or None, default="rbf"
+        The surrogate that chooses among many children; None: a child is proposed as it
+        is bred.
+
+    References
+    ----------
+    .. [1] Deb, Pratap, Agarwal & Meyarivan (2002), A Fast and Elitist Multiobjective
+       Genetic Algorithm: NSGA-II, IEEE Transactions on Evolutionary Computation 6.
+
+    Examples
+    --------
+    >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import NSGA2, Told
+    >>> from sklearn_hpo.space import SearchSpace
+    >>> optimizer = NSGA2()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=50, seed=0, n_objectives=2)
+    >>> for _ in range(50):
+    ...     x = optimizer.ask(optimizer.rows[:0]).row
+    ...     losses = [*(x - 0.4) ** 2, *(x - 0.6) ** 2]
+    ...     optimizer.tell(Told.of(x[None], losses=[losses]))
+    >>> int(((optimizer.rows > 0.35) & (optimizer.rows < 0.65)).sum()) > 20
+    True
+    """
+
+    name = "nsga2"
+    multi_objective = True
+    _least_objectives = 2
+
+
+class NSGA3(NSGA2):
+    """Breed towards the front of many objectives: NSGA-III [1]_ in a steady state.
+
+    Members rank by fronts and by niches, which are spread over the front.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    population_size : int or "auto", default="auto"
+        How many members. "auto" is a sixth of the number of candidates that the study
+        plans, but 8 at least and 24 at most.
+    crossover : float or "auto", default="auto"
+        Probability that a child has two parents; "auto" is 0.9.
+    mutation : float or "auto", default="auto"
+        Probability that a parameter mutates; "auto" is one over the number of columns.
+    screening : {"rbf"} or None, default="rbf"
+        The surrogate that chooses among many children; None: a child is proposed as it
+        is bred.
+
+    References
+    ----------
+    .. [1] Deb & Jain (2014), An Evolutionary Many-Objective Optimization Algorithm
+       Using Reference-Point-Based Nondominated Sorting Approach, Part I, IEEE
+       Transactions on Evolutionary Computation 18.
+
+    Examples
+    --------
+    >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import NSGA3, Told
+    >>> from sklearn_hpo.space import SearchSpace
+    >>> optimizer = NSGA3()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=50, seed=0, n_objectives=2)
+    >>> for _ in range(50):
+    ...     x = optimizer.ask(optimizer.rows[:0]).row
+    ...     losses = [*(x - 0.4) ** 2, *(x - 0.6) ** 2]
+    ...     optimizer.tell(Told.of(x[None], losses=[losses]))
+    >>> int(((optimizer.rows > 0.35) & (optimizer.rows < 0.65)).sum()) > 20
+    True
+    """
+
+    name = "nsga3"
+    _niches = True
+
+
+class RegularizedEvolution(EvolutionaryOptimizer):
+    """Propose mutants of good members, of which the oldest one goes [1]_.
+
+    One parameter of a parent mutates, the best of a quarter of the population. A
+    surrogate may choose among many children.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    population_size : int or "auto", default="auto"
+        How many members. "auto" is the square root of the number of candidates that
+        the study plans, but 8 at least and 24 at most.
+    screening : {"rbf"} or None, default="rbf"
+        The surrogate that chooses among many children; None: a child is proposed as it
+        is bred.
+
+    References
+    ----------
+    .. [1] Real, Aggarwal, Huang & Le (2019), Regularized Evolution for Image
+       Classifier Architecture Search, AAAI.
+
+    Examples
+    --------
+    >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import RegularizedEvolution, Told
+    >>> from sklearn_hpo.space import SearchSpace
+    >>> optimizer = RegularizedEvolution()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=50, seed=0)
+    >>> for _ in range(50):
+    ...     x = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(x[None], losses=(x - 0.3) ** 2))
+    >>> bool(optimizer.losses.min() < 1e-3)
+    True
+    """
+
+    name = "regularized"
+    _ages = True
+
+    def _breeder(self) -> Breeder:
+        return RegularizedBreeder()
 
 
 def _levelled(losses: NDArray[np.float64]) -> NDArray[np.float64]:

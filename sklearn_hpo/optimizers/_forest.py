@@ -2,9 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.tree import ExtraTreeRegressor
 
 from sklearn_hpo._numerics.acquisition import log_ei
+from sklearn_hpo._numerics.forest import RegressionForest
 from sklearn_hpo._numerics.maximize import neighbours, perturb, untaken
 from sklearn_hpo.optimizers._base import Rows
 from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
@@ -12,8 +12,6 @@ from sklearn_hpo.space import SearchSpace
 
 Array = NDArray[np.float64]
 
-N_TREES = 16
-MAX_FEATURES = 0.5
 MIN_STD = 1e-3  # where all trees agree; losses have unit variance
 N_POOL = 512  # candidates over the whole cube, and as many near the best rows
 N_STARTS = 4  # best candidates, searched around
@@ -24,85 +22,6 @@ N_NEAR = 64  # random steps from them, besides every exchange of a discrete valu
 LOG_QUANTILE, MIN_SHIFT = 0.2, 0.05
 FAILURE = 1.5  # of the range, counted from the best: the loss of a failed candidate
 RANDOM_EVERY = 16  # proposals: a forest may be sure and wrong, of a branch above all
-INACTIVE = -1.0  # left of all active coordinates: one split tells them apart
-
-
-class RegressionForest:
-    """Extremely randomised trees that tell mean and deviation.
-
-    Every tree sees all rows, so that the mean interpolates; the trees differ in the
-    cuts they draw [1]_, and so they disagree between the rows.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, d)
-        Observed rows, NaN where inactive.
-    y : ndarray of shape (n,)
-        Targets.
-    categories : tuple of (ndarray or None)
-        For each column its categories, which get an indicator each, so that one cut
-        can tell any category from all others; None for a column with an order.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    References
-    ----------
-    .. [1] Geurts, Ernst & Wehenkel (2006), Extremely Randomized Trees, Machine
-       Learning 63.
-    .. [2] Hutter, Xu, Hoos & Leyton-Brown (2014), Algorithm Runtime Prediction:
-       Methods & Evaluation, Artificial Intelligence 206; section 4.3.2.
-    """
-
-    def __init__(
-        self,
-        rows: Rows,
-        y: Array,
-        categories: tuple[Array | None, ...],
-        rng: np.random.Generator,
-    ) -> None:
-        self.categories = categories
-        X = self._features(rows)
-        self.estimators = [
-            ExtraTreeRegressor(max_features=MAX_FEATURES, random_state=int(seed)).fit(
-                X, y, check_input=False
-            )
-            for seed in rng.integers(2**31, size=N_TREES)
-        ]
-
-    def predict(self, rows: Rows) -> tuple[Array, Array]:
-        """Return mean and deviation of the mixture of what the trees predict.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, d)
-            NaN where inactive.
-
-        Returns
-        -------
-        mean : ndarray of shape (m,)
-            Mean over trees.
-        std : ndarray of shape (m,)
-            By the law of total variance: the variance of the means of the leaves plus
-            the mean of the variances within [2]_.
-        """
-        X = self._features(rows)
-        means, variances = np.empty((2, N_TREES, len(X)))
-        for k, estimator in enumerate(self.estimators):
-            leaves = estimator.tree_.apply(X)
-            means[k] = estimator.tree_.value[leaves, 0, 0]
-            variances[k] = estimator.tree_.impurity[leaves]
-        variance = means.var(axis=0) + np.maximum(variances.mean(axis=0), 0.0)
-        return means.mean(axis=0), np.sqrt(variance)
-
-    def _features(self, rows: Rows) -> NDArray[np.float32]:
-        """Return what the trees see: coordinates and indicators of categories."""
-        parts = [
-            np.nan_to_num(rows[:, j, None], nan=INACTIVE)
-            if categories is None
-            else rows[:, j, None] == categories
-            for j, categories in enumerate(self.categories)
-        ]
-        return np.hstack(parts).astype(np.float32)
 
 
 class Forest(SurrogateOptimizer):
@@ -118,13 +37,14 @@ class Forest(SurrogateOptimizer):
     categorical and conditional columns; inactive coordinates are set below all active
     ones. Pending rows are taken to get the losses that the forest predicts.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
-    n_iter : int
-        How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
         Size of the initial design; "auto" is two more than a third of the columns,
-        those of each branch counted, at most a quarter of `n_iter`, but at least 4.
+        those of each branch counted, at most a quarter of the candidates that the study
+        plans, but at least 4.
 
     References
     ----------
@@ -133,59 +53,37 @@ class Forest(SurrogateOptimizer):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import Forest, Told
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = Forest(n_iter=20)
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
+    >>> optimizer = Forest()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=20, seed=0)
     >>> for _ in range(20):
-    ...     row = optimizer.ask(1, np.empty((0, 1)))
-    ...     optimizer.tell(row, (row[:, 0] - 0.3) ** 2, np.ones(1))
+    ...     row = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(row[None], losses=(row - 0.3) ** 2))
     >>> bool(optimizer.losses.min() < 1e-3)
     True
     """
 
     name = "forest"
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
-
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
+    ) -> None:
+        super().start(space, n_iter, seed, n_objectives)
         self._categories = tuple(
             c.centres if c.kind == "categorical" else None for c in space.columns
         )
 
-    def choose(
+    def _choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
     ) -> Rows:
-        """Return the row of the largest logarithmic expected improvement.
-
-        Parameters
-        ----------
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows whose losses have not been told yet.
-        taken : set of bytes
-            The rows told and pending.
-        rng : numpy.random.Generator
-            Of this proposal.
-
-        Returns
-        -------
-        row : ndarray of shape (n_columns,)
-            A canonical row.
-        """
-        pool = self.pool(taken, N_POOL, rng)
+        pool = self._pool(taken, N_POOL, rng)
         if (len(self.rows) + len(pending)) % RANDOM_EVERY == 0:
             first: Rows = pool[0]
             return first
-        rows, y = self.rows, _log_scale(self.losses)
+        rows, y = self.rows, _log_scale(self._loss)
         forest = RegressionForest(rows, y, self._categories, rng)
         if len(pending):
             y = np.append(y, forest.predict(pending)[0])
@@ -206,8 +104,8 @@ class Forest(SurrogateOptimizer):
         for _ in range(N_STEPS):
             top = np.argsort(-scores, kind="stable")[:N_STARTS]
             starts, scores = starts[top], scores[top]
-            steps = perturb(starts, N_NEAR, self.domain, rng)
-            around = [neighbours(row, self.domain, rng) for row in starts]
+            steps = perturb(starts, N_NEAR, self._domain, rng)
+            around = [neighbours(row, self._domain, rng) for row in starts]
             near = self.space.from_unit(np.vstack([steps, *around]))
             near = untaken(near, taken)
             if not len(near):

@@ -1,17 +1,20 @@
 """L-SHADE: differential evolution whose rates and size follow its progress."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.shade import SuccessHistory, linear_size
+from sklearn_hpo._numerics.streams import stream
 from sklearn_hpo._numerics.variation import below, pairs
 from sklearn_hpo.optimizers._base import Rows
-from sklearn_hpo.optimizers._breeders import DifferentialBreeder, Parents, step
+from sklearn_hpo.optimizers._breeders import (
+    Breeder,
+    DifferentialBreeder,
+    Parents,
+    step,
+)
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.optimizers._population import Population
-from sklearn_hpo.space import SearchSpace
 
 Losses = NDArray[np.float64]
 
@@ -34,8 +37,8 @@ class ShrinkingPopulation(Population):
     n_iter : int
         Rows until 4 places are left.
     seed : int
-        Of the study: row ``t`` drew its scale and rate, first of all, from
-        ``default_rng([seed, t])``.
+        Of the study: row ``t`` drew its scale and rate, first of all, from the stream
+        of proposal ``t``.
 
     Attributes
     ----------
@@ -98,7 +101,7 @@ class ShrinkingPopulation(Population):
         self._successes = []
         order = np.argsort(losses[self.members], kind="stable")
         self.members = self.members[np.sort(order[: self._size_at(number + 1)])]
-        rng = np.random.default_rng([self._seed, number, 1])
+        rng = stream(self._seed, number, "archive")
         while len(self.archive) > ARCHIVE * len(self.members):
             del self.archive[rng.integers(len(self.archive))]
 
@@ -111,7 +114,7 @@ class ShrinkingPopulation(Population):
         loss, parent = float(losses[number]), float(held[place])
         if self.members[place] < 0 or loss <= parent:
             if loss < parent and self.members[place] >= 0:
-                rng = np.random.default_rng([self._seed, number])
+                rng = stream(self._seed, number, "proposal")
                 self._successes.append((*self.history.draw(rng), parent - loss))
                 self.archive.append(int(self.members[place]))
             self.members[place] = number
@@ -125,21 +128,24 @@ class LSHADE(EvolutionaryOptimizer):
     This is L-SHADE [1]_ without waiting for generations: current-to-pbest/1 with an
     archive, scales and rates that follow from the successes so far, and a population
     that shrinks linearly to 4 members. With a surrogate, which chooses among many
-    children of one scale and one rate, a proposal is as by `EvolutionaryOptimizer`.
+    children of one scale and one rate, a proposal is as of
+    `DifferentialEvolution`.
 
     The scale and the rate of a row that is told are derived from its number and from
     the history as it is then. So the state follows from the rows and losses alone, and
     credit is exact if each row is told before the next is proposed. If rows are told in
     another order than proposed, it goes to the rates of others.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
-    n_iter : int
-        How many evaluations the study plans.
     population_size : int or "auto", default="auto"
-        At first. "auto" is the square root of `n_iter`, but 8 at least and 24 at most.
-    surrogate : {"rbf"} or None, default="rbf"
-        What screens the children.
+        At first. "auto" is the square root of the number of candidates that the study
+        plans, but 8 at least and 24 at most.
+    screening : {"rbf"} or None, default="rbf"
+        The surrogate that chooses among many children; None: a child is proposed as it
+        is bred.
 
     References
     ----------
@@ -148,47 +154,34 @@ class LSHADE(EvolutionaryOptimizer):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import LSHADE, Told
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = LSHADE(200, surrogate=None)
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)}), seed=0)
+    >>> optimizer = LSHADE(screening=None)
+    >>> space = SearchSpace({"x": uniform(0, 1), "y": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=200, seed=0)
     >>> for _ in range(200):
-    ...     row = optimizer.ask(1, np.empty((0, 2)))
-    ...     optimizer.tell(row, ((row - 0.3) ** 2).sum(axis=1), np.ones(1))
+    ...     row = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(row[None], losses=[((row - 0.3) ** 2).sum()]))
     >>> bool(optimizer.losses.min() < 1e-4)
     True
     """
 
-    def __init__(
-        self,
-        n_iter: int,
-        population_size: int | Literal["auto"] = "auto",
-        surrogate: Literal["rbf"] | None = "rbf",
-    ) -> None:
-        super().__init__(n_iter, DifferentialBreeder(), population_size, surrogate)
-        self.name = "lshade"
+    name = "lshade"
+    _population: ShrinkingPopulation
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
+    def _make_population(self) -> ShrinkingPopulation:
+        return ShrinkingPopulation(self._size(), self.n_iter, self.seed)
 
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
-        self._members = ShrinkingPopulation(self.population_size, self.n_iter, seed)
-        self._population = self._members
+    def _breeder(self) -> Breeder:
+        return DifferentialBreeder()
 
     def _place(self, number: int) -> int:
-        return self._members.place(number)
+        return self._population.place(number)
 
     def _breed(self, parents: Parents, m: int, rng: np.random.Generator) -> Rows:
-        scale, rate = self._members.history.draw(rng)
-        archived = self.rows[self._members.archive]
+        scale, rate = self._population.history.draw(rng)
+        archived = self.rows[self._population.archive]
         n = len(parents.rows)
         first, second = pairs(n, m, parents.target, rng, len(archived))
         n_leaders = max(2, round(LEADERS * n))

@@ -1,12 +1,14 @@
-"""A surrogate for searches whose losses come from several budgets."""
+"""An optimizer for searches whose losses come from several budgets."""
 
-from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
-from sklearn_hpo.optimizers._base import Optimizer, Rows
-from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
+from sklearn_hpo._numerics.streams import stream
+from sklearn_hpo.optimizers._base import Optimizer, Proposal, Rows, Told
+from sklearn_hpo.optimizers._bayesian import GaussianProcess
 from sklearn_hpo.space import SearchSpace
 
 # Share of proposals that are draws from the space, as in BOHB: budgets may mislead.
@@ -14,16 +16,19 @@ RANDOM_SHARE = 0.2
 
 
 class MultiFidelity(Optimizer):
-    """Let a surrogate learn from the highest budget that has enough losses.
+    """Let an optimizer learn from the highest budget that has enough losses.
 
     This is the rule of BOHB [1]_: losses of different budgets are not mixed; enough
     are two more than the columns of the space. Before any budget has so many, and for a
-    fifth of all later proposals, candidates are drawn at random.
+    fifth of all later proposals, candidates are drawn at random. They take the place of
+    the optimizer's own design.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
-    make : callable
-        Called without arguments; returns a fresh surrogate without a design of its own.
+    optimizer : Optimizer or None, default=None
+        Any; None is `GaussianProcess`. It is cloned, never changed.
 
     References
     ----------
@@ -33,142 +38,87 @@ class MultiFidelity(Optimizer):
     Examples
     --------
     >>> from scipy.stats import uniform
-    >>> from sklearn_hpo.optimizers import TPE
+    >>> from sklearn_hpo.optimizers import TPE, MultiFidelity, Told
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = MultiFidelity(lambda: TPE(30, 1))
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
+    >>> optimizer = MultiFidelity(optimizer=TPE())
+    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), n_iter=30, seed=0)
     >>> for _ in range(30):
-    ...     row = optimizer.ask(1, np.empty((0, 1)))
-    ...     optimizer.tell(row, (row[:, 0] - 0.3) ** 2, np.array([1 / 9]))
+    ...     row = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(row[None], (row - 0.3) ** 2, budgets=1 / 9))
     >>> bool(optimizer.losses.min() < 1e-3)
     True
     """
 
-    name = "rungs"
+    name = "multi_fidelity"
+    multi_fidelity = True
+    begins_with_own = False
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "optimizer": [Optimizer, None]
+    }
 
-    def __init__(self, make: Callable[[], SurrogateOptimizer]) -> None:
-        self.make = make
+    def __init__(self, *, optimizer: Optimizer | None = None) -> None:
+        self.optimizer = optimizer
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
-
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
-        self._member: SurrogateOptimizer | None = None
-        self._level = 0.0
-
-    def tell(
-        self,
-        rows: Rows,
-        losses: NDArray[np.float64],
-        budgets: NDArray[np.float64],
-        seconds: NDArray[np.float64] | None = None,
-        variances: NDArray[np.float64] | None = None,
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
     ) -> None:
-        """Learn losses, and hand those of the level that counts to the surrogate.
+        super().start(space, n_iter, seed, n_objectives)
+        self._member: Optimizer | None = None
+        self._level = 0.0
+        self._begin()  # what is wrong with it is said before the first fit
 
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            What was evaluated.
-        losses : ndarray of shape (m,)
-            To be minimised; NaN for a candidate that failed.
-        budgets : ndarray of shape (m,)
-            The share of the full budget that each loss was measured with, in (0, 1].
-        seconds, variances : ndarray of shape (m,) or None, default=None
-            Ignored.
-        """
-        super().tell(rows, losses, budgets, seconds)
+    def tell(self, told: Told) -> None:
+        super().tell(told)
         levels, counts = np.unique(self.budgets, return_counts=True)
         enough = levels[counts >= self.space.n_columns + 2]
         if not len(enough):
             return
-        new = budgets == enough[-1]
         if enough[-1] != self._level:
             self._level = float(enough[-1])
-            self._member = self.make()
-            self._member.start(self.space, self.seed)
-            rows, losses, new = self.rows, self.losses, self.budgets == self._level
-        if self._member is not None and new.any():
-            self._member.tell(rows[new], losses[new], np.ones(new.sum()))
+            self._member = self._begin()
+            told = Told(
+                self.rows, self.losses, self.budgets, self.seconds, self.variances
+            )
+        new = told[told.budgets == self._level]
+        if self._member is not None and len(new.rows):
+            # seconds and variances are of other budgets, too
+            self._member.tell(Told.of(new.rows, new.losses))
 
-    def ask(self, n: int, pending: Rows) -> Rows:
-        """Propose rows; nothing that a later call can observe changes.
-
-        Parameters
-        ----------
-        n : int
-            How many rows to propose.
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows proposed earlier whose losses have not been told yet.
-
-        Returns
-        -------
-        rows : ndarray of shape (n, n_columns)
-            Canonical rows of the space.
-        """
-        rows = pending
-        for _ in range(n):
-            rows = np.vstack([rows, self._propose(rows)])
-        return rows[len(pending) :]
-
-    def source(self, n_pending: int) -> str:
-        """Return "random", or the name of the surrogate.
-
-        Parameters
-        ----------
-        n_pending : int
-            Number of rows proposed and not yet told.
-
-        Returns
-        -------
-        name : str
-            For instance "tpe".
-        """
-        if self._member is None or self._draws(n_pending):
-            return "random"
-        return self._member.name
-
-    @property
-    def predicts(self) -> bool:
-        """Whether a budget has enough losses for a surrogate that predicts."""
-        return self._member is not None and self._member.predicts
+    def ask(self, pending: Rows) -> Proposal:
+        number = self.n_proposed + len(pending)
+        # a stream of its own: what decides on a draw must not be what is drawn
+        share = stream(self.seed, number, "random share").random()
+        if self._member is None or share < RANDOM_SHARE:
+            row = self.space.sample(1, self.trial_rng(len(pending)))[0]
+            return Proposal(row, "random")
+        return self._member.ask(pending)
 
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what the losses of rows at the highest budget with enough of them are.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            Canonical rows.
-
-        Returns
-        -------
-        mean, std : ndarray of shape (m,)
-            Mean and standard deviation of the loss.
-
-        Raises
-        ------
-        NotImplementedError
-            If there is no surrogate yet, or it has no such model.
-        """
         if self._member is None:
             return super().predict(rows)
         return self._member.predict(rows)
 
-    def _draws(self, n_pending: int) -> bool:
-        # a stream of its own: what decides on a draw must not be what is drawn
-        number = self.n_proposed + n_pending
-        rng = np.random.default_rng([self.seed, number, 2])
-        return bool(rng.random() < RANDOM_SHARE)
+    @property
+    def multi_objective(self) -> bool:  # type: ignore[override]
+        """Whether the optimizer learns several objectives."""
+        return self._wrapped().multi_objective
 
-    def _propose(self, pending: Rows) -> Rows:
-        if self._member is None or self._draws(len(pending)):
-            return self.space.sample(1, self.trial_rng(len(pending)))
-        return self._member.ask(1, pending)
+    @property
+    def learns(self) -> bool:  # type: ignore[override]
+        """Whether the optimizer learns from losses."""
+        return self._wrapped().learns
+
+    @property
+    def predicts(self) -> bool:  # type: ignore[override]
+        """Whether a budget has enough losses for an optimizer that predicts."""
+        member = getattr(self, "_member", None)
+        return member is not None and member.predicts
+
+    def _wrapped(self) -> Optimizer:
+        return GaussianProcess() if self.optimizer is None else self.optimizer
+
+    def _begin(self) -> Optimizer:
+        member: Optimizer = clone(self._wrapped())
+        member.start(self.space, self.n_iter, self.seed, self.n_objectives)
+        member.n_design = min(member.n_design, 1)
+        return member

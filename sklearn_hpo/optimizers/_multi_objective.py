@@ -1,19 +1,18 @@
 """Bayesian optimisation of several losses at once."""
 
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.ehvi import Improvement
 from sklearn_hpo._numerics.gp import Posterior
+from sklearn_hpo._numerics.gp_fits import Chain, informative
 from sklearn_hpo._numerics.maximize import maximise
 from sklearn_hpo._numerics.pareto import crowded_order, non_dominated_rank
 from sklearn_hpo._numerics.transform import normalise
-from sklearn_hpo.optimizers._base import Rows, extended
+from sklearn_hpo.optimizers._base import Rows
 from sklearn_hpo.optimizers._bayesian import MAX_FIT, MAX_ROWS, N_POOL
-from sklearn_hpo.optimizers._gp_fits import Chain, informative
 from sklearn_hpo.optimizers._surrogate import N_ELITE, SurrogateOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -29,14 +28,14 @@ class HypervolumeGP(SurrogateOptimizer):
     improvement of what they say together [1]_ [2]_. Pending rows count as evaluated,
     with the losses that the processes expect.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
-    n_iter : int
-        How many evaluations the study plans.
-    n_initial_points : int or "auto"
-        Size of the initial design, as for `GaussianProcess`.
-    n_objectives : int
-        Two or more.
+    n_initial_points : int or "auto", default="auto"
+        Size of the initial design; "auto" is two more than a third of the columns,
+        those of each branch counted, at most a quarter of the candidates that the study
+        plans, but at least 4.
 
     References
     ----------
@@ -47,15 +46,16 @@ class HypervolumeGP(SurrogateOptimizer):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import HypervolumeGP, Told
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = HypervolumeGP(20, "auto", n_objectives=2)
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
+    >>> optimizer = HypervolumeGP()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=20, seed=0, n_objectives=2)
     >>> for _ in range(20):
-    ...     row = optimizer.ask(1, np.empty((0, 1)))
-    ...     losses = np.hstack([(row - 0.4) ** 2, (row - 0.6) ** 2])
-    ...     optimizer.tell(row, losses, np.ones(1))
+    ...     x = optimizer.ask(optimizer.rows[:0]).row
+    ...     losses = [*(x - 0.4) ** 2, *(x - 0.6) ** 2]
+    ...     optimizer.tell(Told.of(x[None], losses=[losses]))
     >>> inside = (optimizer.rows > 0.39) & (optimizer.rows < 0.61)
     >>> bool(inside.sum() > 10)
     True
@@ -63,74 +63,18 @@ class HypervolumeGP(SurrogateOptimizer):
 
     name = "gp"
 
-    def __init__(
-        self, n_iter: int, n_initial_points: int | Literal["auto"], n_objectives: int
+    multi_objective = True
+    _least_objectives = 2
+
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
     ) -> None:
-        super().__init__(n_iter, n_initial_points)
-        self.n_objectives = n_objectives
+        super().start(space, n_iter, seed, n_objectives)
+        self._chains = [Chain(self.layout) for _ in range(self.n_objectives)]
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
-
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
-        self._known = np.empty((0, self.n_objectives))
-        self._chains = [
-            Chain(self.layout, partial(self._data, objective=j, limit=MAX_FIT))
-            for j in range(self.n_objectives)
-        ]
-
-    def tell(
-        self,
-        rows: Rows,
-        losses: Array,
-        budgets: Array,
-        seconds: Array | None = None,
-        variances: Array | None = None,
-    ) -> None:
-        """Learn the losses of evaluated rows.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            What was evaluated.
-        losses : ndarray of shape (m, n_objectives)
-            To be minimised; NaN for a candidate that failed.
-        budgets : ndarray of shape (m,)
-            The share of the full budget that each loss was measured with, in (0, 1].
-        seconds : ndarray of shape (m,) or None, default=None
-            What each evaluation takes at the full budget; of no use here.
-        variances : ndarray of shape (m,) or None, default=None
-            How uncertain each loss is; of no use here.
-        """
-        super().tell(rows, losses[:, 0], budgets, seconds, variances)
-        self._known = extended(self._known, losses)
-
-    def choose(
+    def _choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
     ) -> Rows:
-        """Return the row that is expected to add the largest volume.
-
-        Parameters
-        ----------
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows whose losses have not been told yet.
-        taken : set of bytes
-            The rows told and pending.
-        rng : numpy.random.Generator
-            Of this proposal.
-
-        Returns
-        -------
-        row : ndarray of shape (n_columns,)
-            A canonical row.
-        """
         posteriors, known = self._models(pending)
         improvement = Improvement(known, rng)
 
@@ -152,24 +96,18 @@ class HypervolumeGP(SurrogateOptimizer):
 
         theta = np.mean([self._theta(j) for j in range(self.n_objectives)], axis=0)
         return maximise(
-            self.pool(taken, N_POOL, rng),
+            self._pool(taken, N_POOL, rng),
             value,
             gradient,
-            self.domain,
+            self._domain,
             taken,
             rng,
             scale=np.exp(theta[: self.space.n_columns]),
         )
 
-    def elite(self) -> Rows:
-        """Return the rows of the front, near which candidates are drawn.
-
-        Returns
-        -------
-        rows : ndarray of shape (n_elite, n_columns)
-            24 at most, the least crowded ones; 3 at least, if there are.
-        """
-        known = np.where(np.isnan(self._known), np.inf, self._known)
+    def _elite(self) -> Rows:
+        """Return the rows of the front: the least crowded, 3 at least, 24 at most."""
+        known = np.where(np.isnan(self.losses), np.inf, self.losses)
         n_front = int(np.count_nonzero(non_dominated_rank(known) == 0))
         return self.rows[crowded_order(known)[: min(max(n_front, N_ELITE), N_FRONT)]]
 
@@ -180,7 +118,7 @@ class HypervolumeGP(SurrogateOptimizer):
             theta = self._theta(j)
             rows, y = self._data(len(self.rows), j, MAX_ROWS)[:2]
             posterior = Posterior(rows, y, theta, self.layout)
-            everything = normalise(self._known[:, j])
+            everything = normalise(self.losses[:, j])
             if len(pending):
                 believed = posterior.predict(pending)[0][:, 0]
                 rows, y = np.vstack([rows, pending]), np.append(y, believed)
@@ -192,11 +130,12 @@ class HypervolumeGP(SurrogateOptimizer):
 
     def _theta(self, objective: int) -> Array:
         first = min(self.n_design, self.n_iter)
-        return self._chains[objective].theta(len(self.rows), first)
+        data = partial(self._data, objective=objective, limit=MAX_FIT)
+        return self._chains[objective].theta(len(self.rows), first, data)
 
     def _data(self, size: int, objective: int, limit: int) -> tuple[Rows, Array, Array]:
         """Return rows, targets and no extra variances of the first `size` losses."""
-        rows, y = self.rows[:size], normalise(self._known[:size, objective])
+        rows, y = self.rows[:size], normalise(self.losses[:size, objective])
         if size > limit:
             chosen = informative(y, limit)
             rows, y = rows[chosen], y[chosen]

@@ -1,7 +1,6 @@
 """Populations of a steady-state evolution: functions of the losses told so far."""
 
-from collections.abc import Callable
-from functools import partial
+import numbers
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +10,16 @@ from sklearn_hpo._numerics.pareto import (
     niched_order,
     reference_directions,
 )
+from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers._base import Rows
 
 Losses = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+POPULATION_SIZE = [
+    StrOptions({"auto"}),
+    Interval(numbers.Integral, 4, None, closed="left"),
+]
 PATIENCE = 3  # times the population, without a better loss, until half of it restarts
 AUGMENTED = 0.05  # the share of the sum beside the largest of weighted losses
 
@@ -157,10 +161,7 @@ class ParetoPopulation:
 
     def __init__(self, size: int, n_niched: int = 0) -> None:
         self.members: Index = np.full(size, -1)
-        self._order: Callable[[Losses], Index] = crowded_order
-        if n_niched:
-            directions = reference_directions(n_niched, size)
-            self._order = partial(niched_order, directions=directions)
+        self._directions = reference_directions(n_niched, size) if n_niched else None
 
     def admit(self, number: int, losses: Losses) -> None:
         """Let a row compete.
@@ -224,6 +225,11 @@ class ParetoPopulation:
             parts = weights * scaled
             mixed[finite] = parts.max(axis=1) + AUGMENTED * parts.sum(axis=1)
         return mixed
+
+    def _order(self, losses: Losses) -> Index:
+        if self._directions is None:
+            return crowded_order(losses)
+        return niched_order(losses, directions=self._directions)
 
 
 def diversity(rows: Rows, categorical: NDArray[np.bool_]) -> float:

@@ -1,148 +1,121 @@
-"""Several surrogates on the same observations."""
+"""Several optimizers on the same observations."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
-from sklearn_hpo.optimizers._base import Rows
-from sklearn_hpo.optimizers._surrogate import SurrogateOptimizer
+from sklearn_hpo.optimizers._base import Losses, Optimizer, Proposal, Rows, Told
+from sklearn_hpo.optimizers._bayesian import GaussianProcess
+from sklearn_hpo.optimizers._evolutionary import DifferentialEvolution
+from sklearn_hpo.optimizers._multi_objective import HypervolumeGP
+from sklearn_hpo.optimizers._rbf import RBF
 from sklearn_hpo.space import SearchSpace
 
 
-class Portfolio(SurrogateOptimizer):
-    """Let surrogates propose in turn, and learn from one another's proposals.
+class Portfolio(Optimizer):
+    """Let optimizers propose in turn, and learn from one another's proposals.
 
     They fail in different places: what one believes for too long, the other one
     disproves.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
-    members : sequence of SurrogateOptimizer
-        At least one; the first decides on the design, and predicts.
+    members : list of Optimizer or None, default=None
+        The first one decides on the size of the design, and predicts. None is
+        `GaussianProcess` and `RBF`; with several objectives `HypervolumeGP` and
+        `DifferentialEvolution`. They are cloned, never changed.
+
+    Examples
+    --------
+    >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import TPE, GaussianProcess, Portfolio, Told
+    >>> from sklearn_hpo.space import SearchSpace
+    >>> optimizer = Portfolio(members=[GaussianProcess(), TPE()])
+    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), n_iter=10, seed=0)
+    >>> sources = []
+    >>> for _ in range(8):
+    ...     proposal = optimizer.ask(optimizer.rows[:0])
+    ...     sources.append(proposal.source)
+    ...     loss = (proposal.row - 0.3) ** 2
+    ...     optimizer.tell(Told.of(proposal.row[None], losses=loss))
+    >>> sources[4:]
+    ['gp', 'tpe', 'gp', 'tpe']
     """
 
-    def __init__(self, members: Sequence[SurrogateOptimizer]) -> None:
-        super().__init__(members[0].n_iter, members[0].n_initial_points)
+    name = "portfolio"
+
+    def __init__(self, *, members: Sequence[Optimizer] | None = None) -> None:
         self.members = members
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
-
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
-        for member in self.members:
-            member.start(space, seed)
-            member.n_design = self.n_design
-
-    def tell_source_task(self, rows: Rows, losses: NDArray[np.float64]) -> None:
-        """Let each member learn what another study has found.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            Canonical rows.
-        losses : ndarray of shape (m,)
-            To be minimised, all finite.
-        """
-        for member in self.members:
-            member.tell_source_task(rows, losses)
-        self.n_design = self.members[0].n_design
-        for member in self.members:
-            member.n_design = self.n_design
-
-    def tell(
-        self,
-        rows: Rows,
-        losses: NDArray[np.float64],
-        budgets: NDArray[np.float64],
-        seconds: NDArray[np.float64] | None = None,
-        variances: NDArray[np.float64] | None = None,
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
     ) -> None:
-        """Let each member learn the losses of evaluated rows.
+        self._check_members()
+        super().start(space, n_iter, seed, n_objectives)
+        self._members = [clone(member) for member in self._team(n_objectives)]
+        for member in self._members:
+            member.start(space, n_iter, seed, n_objectives)
+        self._share_design()
 
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            What was evaluated.
-        losses : ndarray of shape (m,), or (m, n_objectives) if members learn several
-            To be minimised; NaN for a candidate that failed.
-        budgets : ndarray of shape (m,)
-            The share of the full budget that each loss was measured with, in (0, 1].
-        seconds : ndarray of shape (m,) or None, default=None
-            What each evaluation takes at the full budget; NaN, or None for all of
-            them, if unknown.
-        variances : ndarray of shape (m,) or None, default=None
-            How uncertain each loss is, beside the noise of all: 0, or None for all of
-            them, if it was measured whole.
-        """
-        first = losses.reshape(len(rows), -1)[:, 0]
-        super().tell(rows, first, budgets, seconds, variances)
-        for member in self.members:
-            member.tell(rows, losses, budgets, seconds, variances)
+    def tell_source_task(self, rows: Rows, losses: Losses) -> None:
+        for member in self._members:
+            member.tell_source_task(rows, losses)
+        self._share_design()
 
-    def choose(
-        self, pending: Rows, taken: set[bytes], rng: np.random.Generator
-    ) -> Rows:
-        """Return the choice of the member whose turn it is.
+    def expect(self, row: Rows) -> None:
+        for member in self._members:
+            member.expect(row)
 
-        Parameters
-        ----------
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows whose losses have not been told yet.
-        taken : set of bytes
-            The rows told and pending.
-        rng : numpy.random.Generator
-            Of this proposal.
+    def ask(self, pending: Rows) -> Proposal:
+        turn = len(self.rows) + len(pending) - self.n_design
+        return self._members[turn % len(self._members)].ask(pending)
 
-        Returns
-        -------
-        row : ndarray of shape (n_columns,)
-            A canonical row.
-        """
-        return self._member(len(pending)).choose(pending, taken, rng)
-
-    def source(self, n_pending: int) -> str:
-        """Return "design", or the name of the member whose turn it is.
-
-        Parameters
-        ----------
-        n_pending : int
-            Number of rows proposed and not yet told.
-
-        Returns
-        -------
-        name : str
-            For instance "gp".
-        """
-        return self._member(n_pending).source(n_pending)
-
-    def _member(self, n_pending: int) -> SurrogateOptimizer:
-        turn = len(self.rows) + n_pending - self.n_design
-        return self.members[turn % len(self.members)]
-
-    @property
-    def predicts(self) -> bool:
-        """Whether the first member has a model that predicts losses."""
-        return self.members[0].predicts
+    def tell(self, told: Told) -> None:
+        super().tell(told)
+        for member in self._members:
+            member.tell(told)
 
     def predict(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what the first member expects the losses of rows to be.
+        return self._members[0].predict(rows)
 
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            Canonical rows.
+    @property
+    def multi_objective(self) -> bool:  # type: ignore[override]
+        """Whether all members learn several objectives."""
+        return all(member.multi_objective for member in self._team(2))
 
-        Returns
-        -------
-        mean, std : ndarray of shape (m,)
-            Mean and standard deviation of the loss.
-        """
-        return self.members[0].predict(rows)
+    @property
+    def predicts(self) -> bool:  # type: ignore[override]
+        """Whether the first member has a model that predicts losses."""
+        return self._team(getattr(self, "n_objectives", 1))[0].predicts
+
+    @property
+    def learns(self) -> bool:  # type: ignore[override]
+        """Whether any member learns from losses."""
+        return any(member.learns for member in self._team(1))
+
+    def _team(self, n_objectives: int) -> Sequence[Optimizer]:
+        if self.members is not None:
+            return self.members
+        if n_objectives == 1:
+            return [GaussianProcess(), RBF()]
+        return [HypervolumeGP(), DifferentialEvolution()]
+
+    def _check_members(self) -> None:
+        given = self.members
+        if given is None:
+            return
+        if not len(given) or not all(isinstance(m, Optimizer) for m in given):
+            raise ValueError(
+                f"members={given!r} must be a list of optimizers, at least one, as in "
+                "[GaussianProcess(), RBF()]."
+            )
+
+    def _share_design(self) -> None:
+        """Let all members turn to their models after the design of the first one."""
+        self.n_design = self._members[0].n_design
+        for member in self._members:
+            member.n_design = self.n_design

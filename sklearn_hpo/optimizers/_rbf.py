@@ -37,13 +37,14 @@ class RBF(SurrogateOptimizer):
 
     A proposal costs a fraction of one from a Gaussian process.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
-    n_iter : int
-        How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
         Size of the initial design; "auto" is two more than a third of the columns,
-        those of each branch counted, at most a quarter of `n_iter`, but at least 4.
+        those of each branch counted, at most a quarter of the candidates that the study
+        plans, but at least 4.
 
     References
     ----------
@@ -55,53 +56,32 @@ class RBF(SurrogateOptimizer):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import RBF, Told
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = RBF(n_iter=30)
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
+    >>> optimizer = RBF()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=30, seed=0)
     >>> for _ in range(30):
-    ...     row = optimizer.ask(1, np.empty((0, 1)))
-    ...     optimizer.tell(row, (row[:, 0] - 0.3) ** 2, np.ones(1))
+    ...     row = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(row[None], losses=(row - 0.3) ** 2))
     >>> bool(optimizer.losses.min() < 1e-4)
     True
     """
 
     name = "rbf"
+    predicts = True
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
-
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
+    ) -> None:
+        super().start(space, n_iter, seed, n_objectives)
         # A smaller step would seldom change a discrete value.
-        self._min_step = self.level_widths()
+        self._min_step = self._level_widths()
 
-    def choose(
+    def _choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
     ) -> Rows:
-        """Return the best candidate by weighted value and distance.
-
-        Parameters
-        ----------
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows whose losses have not been told yet.
-        taken : set of bytes
-            The rows told and pending.
-        rng : numpy.random.Generator
-            Of this proposal.
-
-        Returns
-        -------
-        row : ndarray of shape (n_columns,)
-            A canonical row.
-        """
         number = len(self.rows) + len(pending) - self.n_design
         candidates = self.grid
         if candidates is None:
@@ -110,32 +90,15 @@ class RBF(SurrogateOptimizer):
         for row in candidates[np.argsort(scores, kind="stable")]:
             if row.tobytes() not in taken:
                 return row
-        anywhere: Rows = self.pool(taken, N_POOL, rng)[0]
+        anywhere: Rows = self._pool(taken, N_POOL, rng)[0]
         return anywhere
 
-    @property
-    def predicts(self) -> bool:
-        """Whether there is a model that predicts losses: always."""
-        return True
-
     def predict(self, rows: Rows) -> tuple[Losses, Losses]:
-        """Return what an interpolant of all losses says of rows.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (m, n_columns)
-            Canonical rows.
-
-        Returns
-        -------
-        mean, std : ndarray of shape (m,)
-            Of the loss; the deviation follows from the errors at rows left out.
-        """
-        return expected_losses(self.rows, self.losses, self.layout, rows)
+        return expected_losses(self.rows, self._loss, self.layout, rows)
 
     def _scores(self, pool: Rows, pending: Rows, number: int) -> Losses:
         """Return what proposal `number` after the design minimises."""
-        rows, y, others = self.rows, normalise(self.losses), pending
+        rows, y, others = self.rows, normalise(self._loss), pending
         if len(y) > MAX_ROWS:
             fitted = best_and_even(y, MAX_ROWS)
             others = np.vstack([rows[~fitted], pending])
@@ -150,7 +113,7 @@ class RBF(SurrogateOptimizer):
         """Return copies of the best row with some coordinates moved."""
         d = self.space.n_columns
         m = min(N_CANDIDATES * d, MAX_CANDIDATES)
-        best = self.rows[np.argmin(_finite(self.losses))]
+        best = self.rows[np.argmin(_finite(self._loss))]
         # The share of columns to move falls to nothing with the logarithm of the
         # number of proposals [1]_; one active column is moved in any case.
         spent = np.log(number + 1) / np.log(max(self.n_iter - self.n_design, 2))
@@ -173,7 +136,7 @@ class RBF(SurrogateOptimizer):
     def _sigma(self) -> float:
         """Return the size of the steps, replayed from the losses since the design."""
         max_failures = max(self.space.n_columns, MIN_FAILURES)
-        best = np.minimum.accumulate(_finite(self.losses))
+        best = np.minimum.accumulate(_finite(self._loss))
         level = successes = failures = 0
         for success in (best[1:] < best[:-1])[self.n_design - 1 :].tolist():
             successes = successes + 1 if success else 0

@@ -27,13 +27,14 @@ class TPE(SurrogateOptimizer):
     Kernels compare what is active in both rows only; which columns are active is
     one more category. Pending rows belong to the bad group.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
-    n_iter : int
-        How many evaluations the study plans.
     n_initial_points : int or "auto", default="auto"
         Size of the initial design; "auto" is two more than a third of the columns,
-        those of each branch counted, at most a quarter of `n_iter`, but at least 4.
+        those of each branch counted, at most a quarter of the candidates that the study
+        plans, but at least 4.
 
     References
     ----------
@@ -47,66 +48,44 @@ class TPE(SurrogateOptimizer):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from scipy.stats import uniform
+    >>> from sklearn_hpo.optimizers import TPE, Told
     >>> from sklearn_hpo.space import SearchSpace
-    >>> optimizer = TPE(n_iter=40)
-    >>> optimizer.start(SearchSpace({"x": uniform(0, 1)}), seed=0)
+    >>> optimizer = TPE()
+    >>> space = SearchSpace({"x": uniform(0, 1)})
+    >>> optimizer.start(space, n_iter=40, seed=0)
     >>> for _ in range(40):
-    ...     row = optimizer.ask(1, np.empty((0, 1)))
-    ...     optimizer.tell(row, (row[:, 0] - 0.3) ** 2, np.ones(1))
+    ...     row = optimizer.ask(optimizer.rows[:0]).row
+    ...     optimizer.tell(Told.of(row[None], losses=(row - 0.3) ** 2))
     >>> bool(optimizer.losses.min() < 1e-4)
     True
     """
 
     name = "tpe"
 
-    def start(self, space: SearchSpace, seed: int) -> None:
-        """Begin a study on `space` and forget every earlier one.
+    def start(
+        self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
+    ) -> None:
+        super().start(space, n_iter, seed, n_objectives)
+        self._cells = Cells(self._domain.levels, self.layout.categorical)
 
-        Parameters
-        ----------
-        space : SearchSpace
-            What the rows mean.
-        seed : int
-            Non-negative.
-        """
-        super().start(space, seed)
-        self._cells = Cells(self.domain.levels, self.layout.categorical)
-
-    def choose(
+    def _choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator
     ) -> Rows:
-        """Return the draw from the good mixture with the largest ratio of densities.
-
-        Parameters
-        ----------
-        pending : ndarray of shape (n_pending, n_columns)
-            Rows whose losses have not been told yet.
-        taken : set of bytes
-            The rows told and pending.
-        rng : numpy.random.Generator
-            Of this proposal.
-
-        Returns
-        -------
-        row : ndarray of shape (n_columns,)
-            A canonical row.
-        """
         good, bad = self._mixtures(pending)
         drawn = self.space.from_unit(good.sample(N_CANDIDATES, rng))
         free = untaken(drawn, taken)
-        rows = free if len(free) else self.pool(taken, N_CANDIDATES, rng)
+        rows = free if len(free) else self._pool(taken, N_CANDIDATES, rng)
         best: Rows = rows[np.argmax(good.log_density(rows) - bad.log_density(rows))]
         return best
 
     def _mixtures(self, pending: Rows) -> tuple[Mixture, Mixture]:
         """Return the estimates of the density of good rows and of all others."""
-        finite = np.isfinite(self.losses)
-        order = np.argsort(np.where(finite, self.losses, np.inf), kind="stable")
+        finite = np.isfinite(self._loss)
+        order = np.argsort(np.where(finite, self._loss, np.inf), kind="stable")
         n_good = int(np.ceil(GOOD_SHARE * len(order)))
         n_good = min(n_good, MAX_GOOD, int(finite.sum()))
-        weights = _improvements(self.losses[order[: finite.sum()]], n_good)
+        weights = _improvements(self._loss[order[: finite.sum()]], n_good)
         others = np.vstack([self.rows[order[n_good:]], pending])
         return (
             Mixture(self.rows[order[:n_good]], np.append(weights, 1.0), self._cells),

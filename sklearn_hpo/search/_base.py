@@ -75,8 +75,8 @@ class SearchCV(BaseSearchCV):
     }
 
     @abstractmethod
-    def _make_optimizer(self, space, n_trials):
-        """Return an Optimizer for a study that plans so many trials in a space."""
+    def _make_optimizer(self):
+        """Return the Optimizer, not started."""
 
     @abstractmethod
     def _make_scheduler(self, resource, n_points):
@@ -130,7 +130,7 @@ class SearchCV(BaseSearchCV):
         began = time.monotonic()
         with sigterm_raises(), python_numbers(self):
             space, problem, scheduler = self._prepare(X, y, params)
-            optimizer = self._make_optimizer(space, scheduler.n_planned)
+            optimizer = self._make_optimizer()
             warn_of_shared(problem)
             self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
@@ -177,11 +177,12 @@ class SearchCV(BaseSearchCV):
         with open_checkpoint(self, problem, space, scheduler.plan, seed) as journal:
             seed = seed if journal is None else journal.seed
             start = make_start(self, space, objectives.metric, n_trials, seed, own)
+            tuner = start.tuner(space, optimizer, n_trials, len(objectives), journal)
             if self.verbose > 0:
                 _write(_overture(problem, scheduler))
             with open_jobs(self, problem, scheduler, events, journal) as jobs:
                 study = Study(
-                    start.tuner(space, optimizer, n_trials, len(objectives), journal),
+                    tuner,
                     scheduler,
                     jobs,
                     objectives,

@@ -10,27 +10,16 @@ from sklearn_hpo._evaluation.resources import folds_of
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, num_samples
 from sklearn_hpo.optimizers import (
     RBF,
-    TPE,
-    DifferentialBreeder,
-    EvolutionaryOptimizer,
-    Forest,
+    DifferentialEvolution,
     GaussianProcess,
     HypervolumeGP,
     Portfolio,
-    Random,
-    Sobol,
 )
 from sklearn_hpo.optimizers._bayesian import Acquisition
+from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import FullBudget, Racing
 from sklearn_hpo.search._base import SearchCV
 
-# What learns from the losses, by the name of its surrogate.
-_SURROGATES = {
-    "gp": GaussianProcess,
-    "rbf": RBF,
-    "forest": Forest,
-    "tpe": TPE,
-}
 # Least share of the tested rows that a race goes on by.
 _RACING_SHARE = 0.05
 
@@ -316,7 +305,9 @@ class BayesSearchCV(SearchCV):
         **SearchCV._parameter_constraints,
         "objectives": [list, tuple, None],
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "surrogate": [StrOptions({"auto", "random", "sobol", *_SURROGATES})],
+        "surrogate": [
+            StrOptions({"auto", "gp", "rbf", "forest", "tpe", "random", "sobol"})
+        ],
         "acquisition": [StrOptions(set(get_args(Acquisition)))],
         "n_initial_points": [
             StrOptions({"auto"}),
@@ -393,9 +384,8 @@ class BayesSearchCV(SearchCV):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
-    def _make_optimizer(self, space, n_trials):
-        if self.objectives is not None:
-            return self._make_front_optimizer()
+    def _make_optimizer(self):
+        n_objectives = len(self.objectives or [None])
         if self.acquisition != "auto":
             if self.surrogate not in ("auto", "gp"):
                 raise ValueError(
@@ -403,30 +393,18 @@ class BayesSearchCV(SearchCV):
                     f"surrogate={self.surrogate!r}; set surrogate='gp', or "
                     "acquisition='auto'."
                 )
-            return GaussianProcess(self.n_iter, self.n_initial_points, self.acquisition)
-        if self.surrogate == "random":
-            return Random()
-        if self.surrogate == "sobol":
-            return Sobol()
-        names = ["gp", "rbf"] if self.surrogate == "auto" else [self.surrogate]
-        members = [_SURROGATES[n](self.n_iter, self.n_initial_points) for n in names]
-        return members[0] if len(members) == 1 else Portfolio(members)
-
-    def _make_front_optimizer(self):
-        if self.acquisition != "auto" or self.surrogate not in ("auto", "gp"):
-            raise ValueError(
-                f"surrogate={self.surrogate!r} and acquisition={self.acquisition!r} do "
-                "not suit objectives: leave acquisition at 'auto', and let surrogate "
-                "be 'auto' or 'gp'."
+            return GaussianProcess(
+                acquisition=self.acquisition, n_initial_points=self.n_initial_points
             )
-        k = len(self.objectives)
-        gaussian = HypervolumeGP(self.n_iter, self.n_initial_points, k)
-        if self.surrogate == "gp":
-            return gaussian
-        breeding = EvolutionaryOptimizer(
-            self.n_iter, DifferentialBreeder(), n_objectives=k
-        )
-        return Portfolio([gaussian, breeding])
+        size = {"n_initial_points": self.n_initial_points}
+        if self.surrogate == "auto" and self.n_initial_points != "auto":
+            if n_objectives == 1:
+                return Portfolio(members=[GaussianProcess(**size), RBF(**size)])
+            return Portfolio(members=[HypervolumeGP(**size), DifferentialEvolution()])
+        optimizer = make_optimizer(self.surrogate, n_objectives)
+        if "n_initial_points" in optimizer.get_params():
+            optimizer.set_params(**size)
+        return optimizer
 
     def _make_resource(self, data):
         if not self.racing:

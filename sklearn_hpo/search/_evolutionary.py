@@ -5,23 +5,9 @@ import numbers
 import numpy as np
 
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
-from sklearn_hpo.optimizers import (
-    CMAES,
-    LSHADE,
-    DifferentialBreeder,
-    EvolutionaryOptimizer,
-    GeneticBreeder,
-    RegularizedBreeder,
-)
+from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import FullBudget
 from sklearn_hpo.search._base import SearchCV
-
-# Candidates from which covariance matrix adaptation pays: on ill-conditioned functions
-# of 5 and 10 variables it was behind after 500 evaluations and far ahead after 1500.
-_MANY = 1000
-# Objectives from which niches and crossover pay more than crowding and differences: on
-# DTLZ2 with 3, 4 and 5 objectives the volume was larger after 150 evaluations.
-_MANY_OBJECTIVES = 3
 
 
 class EvolutionarySearchCV(SearchCV):
@@ -418,72 +404,24 @@ class EvolutionarySearchCV(SearchCV):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
-    @property
-    def _n_objectives(self):
-        return len(self.objectives or [None])
-
-    def _make_optimizer(self, space, n_trials):
-        self._check_algorithm()
-        if self.algorithm in ("lshade", "cmaes", "regularized") and not (
-            self.crossover == self.mutation == "auto"
-        ):
+    def _make_optimizer(self):
+        rates = {"crossover": self.crossover, "mutation": self.mutation}
+        settings = {
+            "population_size": self.population_size,
+            "screening": self.surrogate,
+        }
+        optimizer = make_optimizer(
+            "evolution" if self.algorithm == "auto" else self.algorithm
+        )
+        known = optimizer.get_params()
+        if "mutation" not in known and not self.crossover == self.mutation == "auto":
             raise ValueError(
                 f"algorithm={self.algorithm!r} has no use for crossover="
                 f"{self.crossover!r} and mutation={self.mutation!r}; leave both at "
                 "'auto'."
             )
-        if self.algorithm == "cmaes":
-            return CMAES(self.n_iter, self.population_size)
-        if self.algorithm == "auto" and self._suits_adaptation(space, n_trials):
-            return CMAES(self.n_iter, self.population_size)
-        if self.algorithm == "lshade":
-            return LSHADE(self.n_iter, self.population_size, self.surrogate)
-        niches = self._algorithm() == "nsga3"
-        return EvolutionaryOptimizer(
-            self.n_iter,
-            self._make_breeder(),
-            self.population_size,
-            self.surrogate,
-            self._n_objectives,
-            niches=niches,
-        )
-
-    def _algorithm(self):
-        """Return the algorithm, if not covariance matrix adaptation."""
-        if self.algorithm != "auto":
-            return self.algorithm
-        return "de" if self._n_objectives < _MANY_OBJECTIVES else "nsga3"
-
-    def _check_algorithm(self):
-        several = self.objectives is not None
-        suits = self.algorithm in ("auto", "de", "nsga2", "nsga3")
-        if not suits if several else self.algorithm in ("nsga2", "nsga3"):
-            raise ValueError(
-                f"algorithm={self.algorithm!r} does not suit objectives="
-                f"{self.objectives!r}: several objectives need 'auto', 'de', 'nsga2' "
-                "or 'nsga3', and the last two need several."
-            )
-
-    def _suits_adaptation(self, space, n_trials):
-        """Return whether scales and correlations can be learnt, and are worth it."""
-        if n_trials < _MANY or self.objectives is not None:
-            return False
-        if not self.crossover == self.mutation == "auto":
-            return False
-        return all(column.kind == "continuous" for column in space.columns)
-
-    def _make_breeder(self):
-        algorithm = self._algorithm()
-        if algorithm == "regularized":
-            return RegularizedBreeder()
-        if algorithm not in ("ga", "nsga2", "nsga3"):
-            return DifferentialBreeder(self.crossover, self.mutation)
-        if self.mutation != "auto" and self.mutation > 1:
-            raise ValueError(
-                f"mutation={self.mutation!r} is a probability with algorithm="
-                f"{algorithm!r}, so it must be at most 1."
-            )
-        return GeneticBreeder(self.crossover, self.mutation)
+        given = {**settings, **rates}
+        return optimizer.set_params(**{name: given[name] for name in known})
 
     def _make_scheduler(self, resource, n_points):
         return FullBudget(self.n_iter)

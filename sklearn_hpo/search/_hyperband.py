@@ -3,20 +3,14 @@
 import math
 import numbers
 import warnings
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from sklearn_hpo._evaluation.resources import choose_resource
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
-from sklearn_hpo.optimizers import (
-    TPE,
-    GaussianProcess,
-    MultiFidelity,
-    Random,
-    Sobol,
-)
+from sklearn_hpo.optimizers import MultiFidelity
+from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import (
     ASHA,
     Halving,
@@ -29,7 +23,6 @@ from sklearn_hpo.search._base import SearchCV, python_numbers
 from sklearn_hpo.search._rungs import describe_plan
 
 # What learns from the losses, by its name.
-_SURROGATES = {"tpe": TPE, "gp": GaussianProcess}
 # Candidates that get all of the resource, at least.
 _N_FINALISTS = 3
 
@@ -315,7 +308,7 @@ class HyperbandSearchCV(SearchCV):
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "strategy": [StrOptions({"halving", "hyperband", "asha"})],
-        "optimizer": [StrOptions({"random", "sobol", *_SURROGATES})],
+        "optimizer": [StrOptions({"random", "sobol", "tpe", "gp"})],
         "n_brackets": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
@@ -502,11 +495,10 @@ class HyperbandSearchCV(SearchCV):
     @property
     def _learns(self):
         """Whether candidates depend on scores."""
-        return self.optimizer in _SURROGATES
+        return make_optimizer(self.optimizer).learns
 
-    def _make_optimizer(self, space, n_trials):
-        if self.optimizer == "random":
-            return Random()
-        if self.optimizer == "sobol":
-            return Sobol()
-        return MultiFidelity(partial(_SURROGATES[self.optimizer], n_trials, 1))
+    def _make_optimizer(self):
+        optimizer = make_optimizer(self.optimizer)
+        if optimizer.multi_fidelity:
+            return optimizer
+        return MultiFidelity(optimizer=optimizer)

@@ -5,6 +5,7 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from sklearn_hpo._evaluation.cloning import copy_unfitted
+from sklearn_hpo._numerics.streams import stream
 
 # Draws from a dict of the space, of which one must suit the estimator.
 _N_PROBES = 16
@@ -112,7 +113,7 @@ def _branch_rows(space, unit):
 
 def _drawn(space, seed, i):
     """Return a point of the unit cube that point number `i` is completed from."""
-    draw = np.random.default_rng([seed, i, 2]).random((1, space.n_columns))
+    draw = stream(seed, i, "initial candidate").random((1, space.n_columns))
     return space.spread(draw)[0].copy()
 
 

@@ -143,10 +143,11 @@ class Results:
                 for e in study.trials
             ]
             columns["hypervolume"] = volumes(np.array(begun), optimizer.n_design)
-        if hasattr(optimizer, "diversity"):
+        diversity = optimizer.diversity
+        if diversity is not None:
             told = [row.tobytes() for row in optimizer.rows]
             # an interrupt while the optimizer is told leaves rows without one
-            after = dict(zip(told, optimizer.diversity, strict=False))
+            after = dict(zip(told, diversity, strict=False))
             columns["diversity"] = [
                 after.get(e.trial.row.tobytes(), np.nan) for e in study.trials
             ]

@@ -11,9 +11,9 @@ from sklearn_hpo._numerics.acquisition import lower_bound
 from sklearn_hpo._numerics.evidence import fit, prior
 from sklearn_hpo._numerics.gp import Layout, Posterior
 from sklearn_hpo._numerics.transform import normalise
-from sklearn_hpo.optimizers._base import Rows
 
 Array = NDArray[np.float64]
+Data = Callable[[int], tuple[Any, ...]]
 
 MAX_EARLIER = 128  # observations of an earlier study
 ALL_FITTED = 30  # results each of which is a reason to fit; then an eighth more is
@@ -28,17 +28,14 @@ class Chain:
     ----------
     layout : Layout
         Kinds of the columns.
-    data : callable
-        From a number of results to rows, targets, their extra variances, and whatever
-        else.
     """
 
-    def __init__(self, layout: Layout, data: Callable[[int], tuple[Any, ...]]) -> None:
-        self._layout, self._data = layout, data
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
         self._start = prior(len(layout.categorical))[0]
         self._fits = [(0, self._start)]
 
-    def theta(self, size: int, first: int) -> Array:
+    def theta(self, size: int, first: int, data: Data) -> Array:
         """Return the hyperparameters of the last scheduled fit.
 
         Parameters
@@ -47,6 +44,9 @@ class Chain:
             Number of results so far.
         first : int
             How many the first fit waits for.
+        data : callable
+            From a number of results to rows, targets, their extra variances, and
+            whatever else. It is not kept, so that a chain can be pickled alone.
 
         Returns
         -------
@@ -61,10 +61,11 @@ class Chain:
                 return next(theta for at, theta in self._fits[::-1] if at <= size)
             # afresh too whenever the results have doubled
             doubled = (following // first).bit_length() > (last // first).bit_length()
-            self._fits.append((following, self._fit(following, theta, doubled)))
+            found = self._fit(data(following), theta, doubled)
+            self._fits.append((following, found))
 
-    def _fit(self, size: int, theta: Array, afresh: bool) -> Array:
-        rows, y, extra = self._data(size)[:3]
+    def _fit(self, data: tuple[Any, ...], theta: Array, afresh: bool) -> Array:
+        rows, y, extra = data[:3]
         if not y.any():
             return theta
         found = fit(rows, y, self._layout, theta, 10, extra)
@@ -87,7 +88,7 @@ class Earlier:
         Kinds of the columns.
     """
 
-    def __init__(self, rows: Rows, losses: Array, layout: Layout) -> None:
+    def __init__(self, rows: Array, losses: Array, layout: Layout) -> None:
         self.rows, self.y = rows, normalise(losses)
         if len(rows) > MAX_EARLIER:
             chosen = informative(self.y, MAX_EARLIER)
@@ -97,7 +98,7 @@ class Earlier:
             theta = fit(self.rows, self.y, layout, theta, 50)[0]
         self._posterior = Posterior(self.rows, self.y, theta, layout)
 
-    def level(self, rows: Rows) -> float:
+    def level(self, rows: Array) -> float:
         """Return what the earlier targets would have been at `rows`, on average.
 
         Parameters
@@ -133,11 +134,11 @@ class Speed:
     _score = staticmethod(partial(lower_bound, kappa=0.0))
 
     def __init__(
-        self, rows: Rows, y: Array, scale: float, theta: Array, layout: Layout
+        self, rows: Array, y: Array, scale: float, theta: Array, layout: Layout
     ) -> None:
         self._posterior, self._scale = Posterior(rows, y, theta, layout), scale
 
-    def value(self, rows: Rows) -> Array:
+    def value(self, rows: Array) -> Array:
         """Return minus the posterior mean of log seconds, up to a constant.
 
         Parameters
@@ -152,7 +153,7 @@ class Speed:
         """
         return self._scale * self._score(*self._posterior.predict(rows))[0]
 
-    def gradient(self, rows: Rows) -> tuple[Array, Array]:
+    def gradient(self, rows: Array) -> tuple[Array, Array]:
         """Return the value and its gradient.
 
         Parameters

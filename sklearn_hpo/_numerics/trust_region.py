@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.gp import Layout
 from sklearn_hpo._numerics.maximize import KEEP_CATEGORY, Domain, spread
-from sklearn_hpo.optimizers._base import Rows
 
 Array = NDArray[np.float64]
 
@@ -46,13 +45,13 @@ class View(NamedTuple):
         Candidates, m > 0.
     """
 
-    rows: Rows
+    rows: Array
     y: Array
     extra: Array
     theta: Array
     n_earlier: int
     domain: Domain
-    pool: Rows
+    pool: Array
 
 
 class TrustRegion:
@@ -79,7 +78,7 @@ class TrustRegion:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Array,
         losses: Array,
         first: int,
         lengthscales: Array,
@@ -128,7 +127,7 @@ class TrustRegion:
                 levels[j] = v[known if domain.categorical[j] else inside]
         return replace(domain, levels=tuple(levels), low=low, high=high)
 
-    def candidates(self, domain: Domain, n: int, rng: np.random.Generator) -> Rows:
+    def candidates(self, domain: Domain, n: int, rng: np.random.Generator) -> Array:
         """Return copies of the best row, some of whose columns lie anywhere in the box.
 
         Half of them move all columns, or 20 if there are more; half a random share.
