@@ -18,9 +18,9 @@ from sklearn_hpo._execution.executor import SequentialExecutor
 from sklearn_hpo._numerics.evidence import prior
 from sklearn_hpo._numerics.gp import Layout, Posterior
 from sklearn_hpo._numerics.gp_fits import Speed
-from sklearn_hpo._study.ask_tell import AskTell
 from sklearn_hpo._study.jobs import FoldJobs
 from sklearn_hpo._study.loop import Study
+from sklearn_hpo._study.tuner import Tuner
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import GaussianProcess, Random
 from sklearn_hpo.optimizers._bayesian import Acquisition, _draw
@@ -231,7 +231,7 @@ def test_the_study_tells_seconds_of_all_folds_and_variances_of_some():
 
     optimizer = Random()
     study = Study(
-        AskTell(SQUARE, 20, optimizer=optimizer, seed=0),
+        Tuner(SQUARE, 20, optimizer=optimizer, seed=0),
         Racing(20, 5),
         FoldJobs(SequentialExecutor(evaluate, None), n_splits=5),
         Objectives(BayesSearchCV(None, {})),

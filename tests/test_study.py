@@ -9,11 +9,11 @@ import pytest
 from scipy.stats import poisson, randint, uniform
 
 from sklearn_hpo._execution.executor import SequentialExecutor
-from sklearn_hpo._study.ask_tell import AskTell
 from sklearn_hpo._study.jobs import FoldJobs
 from sklearn_hpo._study.loop import Study
 from sklearn_hpo._study.order import TellOrder
 from sklearn_hpo._study.stopping import Stopping
+from sklearn_hpo._study.tuner import Tuner
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import DifferentialEvolution, GaussianProcess, Random
 from sklearn_hpo.schedulers import FullBudget
@@ -75,7 +75,7 @@ def run(
     first=(),
     **rules,
 ):
-    tuner = AskTell(
+    tuner = Tuner(
         space,
         n_trials,
         optimizer=optimizer or Recorder(),

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import ThreadpoolController
 
-from sklearn_hpo._checkpoint.journal import Proposal
 from sklearn_hpo._numerics.pareto import first_front
 from sklearn_hpo._numerics.streams import stream
 from sklearn_hpo._trial import Trial
@@ -136,7 +135,6 @@ class AskTell:
         self.n_asked = 0
         self._initial_source = "initial"
         self._n_initial_taken = 0
-        self._recorded: Mapping[int, Proposal] = {}
         self._seen: set[Hashable] = set()
         self._rows: set[bytes] = set()
         # the rows of the trials that nothing has been told of
@@ -144,29 +142,6 @@ class AskTell:
         self._told: list[_Loss] = []
         # the optimizer may like to hear several at once
         self._n_flushed = 0
-
-    def begin_with(
-        self,
-        *,
-        initial_source: str,
-        given_scores: tuple[Array, Array],
-        source_task: tuple[Array, Array],
-        recorded: Mapping[int, Proposal],
-    ) -> None:
-        """Take, before the first candidate, what a search knows beside the space.
-
-        That is where its initial candidates come from, the rows and losses that count
-        as told and those of another study, and what an earlier run has proposed.
-        """
-        self._initial_source = initial_source
-        self._recorded = recorded
-        rows, losses = source_task
-        if len(rows):
-            self.optimizer.tell_source_task(rows, losses[:, None])
-        rows, losses = given_scores
-        for row, loss in zip(rows, losses, strict=True):
-            self._take_given(self.space.decode(row), row, np.array([loss]), 1.0)
-        self.flush()
 
     def __iter__(self) -> Iterator[Trial]:
         return self
@@ -267,15 +242,6 @@ class AskTell:
             )
             self.optimizer.tell(told)
 
-    def forget_candidates(self) -> None:
-        """Free what is as large as the results, at the end."""
-        self._seen, self._rows, self._told = set(), set(), []
-        self._n_flushed = 0
-
-    def has_recorded(self, number: int) -> bool:
-        """Whether an earlier run has proposed a candidate of this number."""
-        return number in self._recorded
-
     @property
     def n_told(self) -> int:
         """Number of losses told so far."""
@@ -328,16 +294,8 @@ class AskTell:
         self._told.append(_Loss(params, row, losses, budget, seconds, variance))
 
     def _from_record(self, number: int) -> Trial | None:
-        """Return the trial that an earlier run proposed in this place, if it did."""
-        if number not in self._recorded:
-            return None
-        old = self._recorded[number]
-        # what is given is taken from where it is given, so that all of it is used
-        listed = old.source in ("initial", "estimator")
-        params = None if listed else self.space.decode(old.row)
-        if params is None or not self._is_new(params):
-            return None
-        return Trial(number, params, old.row, old.source, old.seconds)
+        """Return the trial that an earlier run had in this place; here is none."""
+        return None
 
     def _proposed(self, number: int) -> Trial | None:
         started = time.perf_counter()

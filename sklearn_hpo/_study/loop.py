@@ -12,11 +12,11 @@ from sklearn_hpo._evaluation.callbacks import CallbackFailed
 from sklearn_hpo._evaluation.fit_warnings import inside_fit
 from sklearn_hpo._execution.clusters import ClusterGone
 from sklearn_hpo._execution.signals import Terminated
-from sklearn_hpo._study.ask_tell import AskTell
 from sklearn_hpo._study.evaluation import Evaluation
 from sklearn_hpo._study.jobs import FoldJobs
 from sklearn_hpo._study.order import TellOrder
 from sklearn_hpo._study.stopping import Stopping
+from sklearn_hpo._study.tuner import Tuner
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.schedulers import Continue, New, Scheduler
 
@@ -44,7 +44,7 @@ class Study:
 
     Attributes
     ----------
-    tuner : AskTell
+    tuner : Tuner
         Where the candidates come from.
     scheduler : Scheduler
         Says how many, and how far each may run.
@@ -71,7 +71,7 @@ class Study:
         study.
     """
 
-    tuner: AskTell
+    tuner: Tuner
     scheduler: Scheduler
     jobs: FoldJobs
     objectives: Objectives

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_hpo._study.ask_tell import AskTell
+from sklearn_hpo._study.tuner import Tuner
 from sklearn_hpo.search._points import complete_points, own_candidate, whole_grid
 
 # Of an earlier search, the best candidates are evaluated first: this share of the
@@ -40,7 +40,7 @@ class Start:
 
     def tuner(self, space, optimizer, n_trials, n_objectives, journal):
         """Return what proposes the candidates, which may go on with an earlier run."""
-        tuner = AskTell(
+        tuner = Tuner(
             space,
             n_trials,
             optimizer=optimizer,
