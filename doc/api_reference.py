@@ -39,6 +39,11 @@ API_REFERENCE = [
         ],
     },
     {
+        "title": "Candidates alone",
+        "text": "What proposes the candidates of a search, for any other function.",
+        "names": ["sklearn_hpo.AskTell"],
+    },
+    {
         "title": "Checkpoints",
         "text": "What a search has written down, read without running it.",
         "names": ["sklearn_hpo.read_checkpoint"],

@@ -1,5 +1,7 @@
 """What crosses the layers: frozen, picklable, and free of the search."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,3 +124,34 @@ class FoldResult:
     saved: float = 0.0
     warnings: tuple[tuple[type[Warning], str, str, int], ...] | None = ()
     callback_error: str | None = None
+
+
+def guiding_score(score: float | dict[str, float], metric: str | None) -> float:
+    """Return the score that a search goes by, of one fold.
+
+    Of several that is `metric`, or the first if this is none of them.
+    """
+    if isinstance(score, dict):
+        return score.get(metric or "", next(iter(score.values())))
+    return score
+
+
+def mean_score(results: list[dict[str, Any]], metric: str | None) -> float:
+    """Return the mean over folds of the score that is maximised; NaN where undefined.
+
+    `results` are those of a candidate's folds. A fold whose score is not finite leaves
+    no mean.
+    """
+    mean = float(np.mean([guiding_score(r["test_scores"], metric) for r in results]))
+    return mean if math.isfinite(mean) else math.nan
+
+
+def best_so_far(scores: Iterable[float]) -> list[float]:
+    """Return after each score the highest one until then; NaN before there is any."""
+    highest: list[float] = []
+    best = math.nan
+    for score in scores:
+        if not score <= best and not math.isnan(score):
+            best = score
+        highest.append(best)
+    return highest

@@ -18,11 +18,14 @@ from sklearn_hpo._execution.executor import SequentialExecutor
 from sklearn_hpo._numerics.evidence import prior
 from sklearn_hpo._numerics.gp import Layout, Posterior
 from sklearn_hpo._numerics.gp_fits import Speed
+from sklearn_hpo._study.jobs import FoldJobs
 from sklearn_hpo._study.loop import Study
+from sklearn_hpo._study.tuner import Tuner
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import GaussianProcess, Random
 from sklearn_hpo.optimizers._bayesian import Acquisition, _draw
 from sklearn_hpo.schedulers import Racing, Setting
+from sklearn_hpo.search._objectives import Objectives
 from sklearn_hpo.space import SearchSpace
 
 OPTIONS = sorted(set(get_args(Acquisition)) - {"auto"})
@@ -230,14 +233,13 @@ def test_the_study_tells_seconds_of_all_folds_and_variances_of_some():
     scheduler = Racing()
     scheduler.start(Setting(20, n_splits=5))
     study = Study(
-        SQUARE,
-        optimizer,
+        Tuner(SQUARE, 20, optimizer=optimizer, seed=0),
         scheduler,
-        seed=0,
-        n_splits=5,
-        score_of=lambda results: float(np.mean([r["test_scores"] for r in results])),
+        FoldJobs(SequentialExecutor(evaluate, None), n_splits=5),
+        Objectives(BayesSearchCV(None, {})),
     )
-    study.run(SequentialExecutor(evaluate, None))
+    study.run()
+    optimizer = study.tuner.optimizer
     stopped = [record.status == "stopped" for record in study.trials]
     assert any(stopped)
     np.testing.assert_array_equal(optimizer.variances > 0, stopped)

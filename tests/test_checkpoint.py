@@ -31,6 +31,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 import sklearn_hpo._checkpoint.journal
+import sklearn_hpo.search._base
 from sklearn_hpo import (
     BayesSearchCV,
     EvolutionarySearchCV,
@@ -208,6 +209,23 @@ def test_an_undefined_seed_is_that_of_the_file(path):
     first = make("bayes", random_state=None, checkpoint=path).fit(X, Y)
     again = make("bayes", random_state=None, checkpoint=path).fit(X, Y)
     same(first, again)
+
+
+def test_the_start_is_built_once_from_the_seed_of_the_file(path, monkeypatch):
+    """What a point leaves out is drawn from a seed that the file may replace."""
+    module = sklearn_hpo.search._base
+    seeds, original = [], module.make_start
+
+    def noted(*args):
+        start = original(*args)
+        seeds.append(start.seed)
+        return start
+
+    monkeypatch.setattr(module, "make_start", noted)
+    for _ in range(2):
+        _small(path, n_iter=2, random_state=None).fit(X, Y)
+    assert len(seeds) == 2
+    assert seeds[0] == seeds[1]
 
 
 def test_every_tear_of_the_last_line_heals(path):

@@ -166,7 +166,7 @@ def test_few_models_wait(monkeypatch):
             super().__init__(folder)
             keepers.append(self)
 
-    monkeypatch.setattr("sklearn_hpo.search._hyperband.PausedModels", Noted)
+    monkeypatch.setattr("sklearn_hpo.search._workers.PausedModels", Noted)
     fitted = search(n_candidates=30).fit(X, Y)
     n_promoted = fitted.n_candidates_[1]
     # those that may go on, and the one that is being evaluated, on each fold

@@ -35,7 +35,7 @@ from sklearn_hpo.optimizers import (
     Portfolio,
 )
 from sklearn_hpo.optimizers._population import diversity
-from sklearn_hpo.search._objectives import volumes
+from sklearn_hpo.search._objectives import Objectives, volumes
 from sklearn_hpo.space import SearchSpace
 
 X, Y = load_iris(return_X_y=True)
@@ -506,8 +506,18 @@ def test_three_objectives_are_for_niches():
     three = ["accuracy", few_leaves, "neg_fit_time"]
     fitted = search(objectives=three).fit(X, Y)
     assert "nsga3" in fitted.history_["source"]
-    assert fitted._goes_by_times
-    assert not search()._goes_by_times
+
+
+@pytest.mark.parametrize(
+    ("objectives", "expected"),
+    [
+        (["accuracy", "neg_fit_time"], True),
+        (["accuracy", few_leaves], True),
+        (["accuracy", "f1_macro"], False),
+    ],
+)
+def test_who_looks_at_times_or_models_shares_nothing(objectives, expected):
+    assert Objectives(search(objectives=objectives)).need_all_of_fits is expected
 
 
 def by_hand(rows, categorical):

@@ -9,7 +9,11 @@ import pytest
 from scipy.stats import poisson, randint, uniform
 
 from sklearn_hpo._execution.executor import SequentialExecutor
-from sklearn_hpo._study.loop import Rules, Study
+from sklearn_hpo._study.jobs import FoldJobs
+from sklearn_hpo._study.loop import Study
+from sklearn_hpo._study.order import TellOrder
+from sklearn_hpo._study.stopping import Stopping
+from sklearn_hpo._study.tuner import Tuner
 from sklearn_hpo._trial import FoldResult
 from sklearn_hpo.optimizers import DifferentialEvolution, GaussianProcess, Random
 from sklearn_hpo.schedulers import FullBudget, Setting
@@ -51,8 +55,14 @@ def evaluate(job, _=None):
     return FoldResult(job.trial, job.fold, result, now, now + 0.01)
 
 
-def mean(results):
-    return float(np.mean([r["test_scores"] for r in results]))
+class OneScore:
+    """Goes by the mean over folds."""
+
+    def score(self, results):
+        return float(np.mean([r["test_scores"] for r in results]))
+
+    def values(self, results):
+        return None
 
 
 def run(
@@ -67,17 +77,23 @@ def run(
 ):
     scheduler = FullBudget()
     scheduler.start(Setting(n_trials))
-    study = Study(
+    tuner = Tuner(
         space,
-        optimizer or Recorder(),
-        scheduler,
+        n_trials,
+        optimizer=optimizer or Recorder(),
         seed=0,
-        n_splits=3,
-        score_of=mean,
-        rules=Rules(**rules),
-        first=first,
+        initial_candidates=first,
     )
-    study.run(executor or SequentialExecutor(function, None))
+    order = {k: rules.pop(k) for k in ("max_concurrent", "deterministic") if k in rules}
+    study = Study(
+        tuner,
+        scheduler,
+        FoldJobs(executor or SequentialExecutor(function, None), n_splits=3),
+        OneScore(),
+        TellOrder(**order),
+        Stopping(**rules),
+    )
+    study.run()
     return study
 
 
@@ -89,7 +105,7 @@ def params_of(study):
 def test_a_proposal_knows_all_but_the_last_trials(concurrent):
     study = run(12, max_concurrent=concurrent)
     expected = [(max(0, t - concurrent + 1), min(t, concurrent - 1)) for t in range(12)]
-    assert study.optimizer.known == expected
+    assert study.tuner.optimizer.known == expected
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 7])
@@ -98,7 +114,7 @@ def test_timing_does_not_change_the_outcome(n_workers, seed):
     reference = run(max_concurrent=4)
     study = run(executor=Shuffled(evaluate, n_workers, seed), max_concurrent=4)
     assert params_of(study) == params_of(reference)
-    assert study.optimizer.known == reference.optimizer.known
+    assert study.tuner.optimizer.known == reference.tuner.optimizer.known
     assert [r.score for r in study.trials] == [r.score for r in reference.trials]
 
 
@@ -106,9 +122,10 @@ def test_without_determinism_every_result_is_used():
     executor = Shuffled(evaluate, 4, seed=1)
     study = run(max_concurrent=4, deterministic=False, executor=executor)
     assert all(
-        told + pending == t for t, (told, pending) in enumerate(study.optimizer.known)
+        told + pending == t
+        for t, (told, pending) in enumerate(study.tuner.optimizer.known)
     )
-    assert max(pending for _, pending in study.optimizer.known) <= 3
+    assert max(pending for _, pending in study.tuner.optimizer.known) <= 3
     ends = [record.trial.number for record in study.settled]
     assert ends != sorted(ends)
     assert len(ends) == 20
@@ -145,7 +162,7 @@ def test_draws_are_not_repeated_for_nothing():
     space = SearchSpace({f"x{i}": randint(0, 5) for i in range(3)})
     study = run(100, space=space)
     assert len(study.trials) == 100
-    assert len(study.optimizer.known) == 100
+    assert len(study.tuner.optimizer.known) == 100
 
 
 def test_overlapping_branches_end_when_all_is_done(monkeypatch):
@@ -231,7 +248,7 @@ def test_failed_trials_are_told_as_nan():
         return report
 
     study = run(10, function=failing)
-    losses = study.optimizer.losses
+    losses = study.tuner.optimizer.losses
     assert np.isnan(losses[::3]).all()
     assert np.isfinite(losses[[1, 2, 4, 5, 7, 8]]).all()
     assert study.trials[0].status == "failed"

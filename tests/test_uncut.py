@@ -20,7 +20,7 @@ from sklearn_hpo.optimizers import GaussianProcess, Told, _base
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.optimizers._population import Population
 from sklearn_hpo.schedulers import _racing, _scores
-from sklearn_hpo.search import _base as search_base
+from sklearn_hpo.search import _results
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -167,7 +167,7 @@ def test_an_interrupt_while_a_model_is_told_leaves_it_whole(at, monkeypatch):
 def test_a_signal_while_results_are_stored_loses_none(signum, monkeypatch):
     whole = bayes().fit(X, Y)
     search = bayes()
-    send_at(monkeypatch, search_base, "format_results", 1, signum)
+    send_at(monkeypatch, _results, "format_results", 1, signum)
     with pytest.raises((KeyboardInterrupt, Terminated)):
         search.fit(X, Y)
     assert search.history_["score"] == whole.history_["score"]

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
-from sklearn_hpo.search._warm import earlier_results
+from sklearn_hpo.search._start import earlier_results
 from sklearn_hpo.space import SearchSpace
 
 X, Y = load_iris(return_X_y=True)

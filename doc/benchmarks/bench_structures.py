@@ -19,6 +19,7 @@ from _report import RESULTS, machine, save, table
 from threadpoolctl import threadpool_limits
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV
+from sklearn_hpo.optimizers import Told
 from sklearn_hpo.space import SearchSpace, lograndint, permutation, sequence, subset
 
 N_RANDOM = 300
@@ -113,12 +114,13 @@ def regret(method, task, n, seed, apart):
     if apart:
         space.groups = ()
     cls, settings = METHODS[method]
-    optimizer = cls(None, {"x": dist}, n_iter=n, **settings)._make_optimizer(n)
-    optimizer.start(space, seed)
+    search = cls(None, {"x": dist}, n_iter=n, **settings)
+    optimizer = search._make_optimizer()
+    optimizer.start(space, n, seed)
     for _ in range(n):
-        row = optimizer.ask(1, np.empty((0, space.n_columns)))
-        value = loss(space.decode(row[0])["x"])
-        optimizer.tell(row, np.array([value]), np.ones(1))
+        row = optimizer.ask(np.empty((0, space.n_columns))).row
+        value = loss(space.decode(row)["x"])
+        optimizer.tell(Told.of(row[None], np.array([value])))
     return float(min((optimizer.losses.min() - optimum) / (median - optimum), 1.0))
 
 

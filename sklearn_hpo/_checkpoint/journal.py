@@ -115,17 +115,7 @@ class Journal:
     def find(self, trial: Trial, job: FoldJob) -> FoldResult | None:
         """Return the report of a job that an earlier run has finished, if it has.
 
-        Parameters
-        ----------
-        trial : Trial
-            What the job evaluates, under whatever number it was done before.
-        job : FoldJob
-            A fold of it.
-
-        Returns
-        -------
-        report : FoldResult or None
-            With the number that the trial has now.
+        The trial may have had another number then; the report has the one it has now.
         """
         key = _row(trial), job.fold, round(job.budget, 9)
         report = self._reports.get(key)
@@ -136,15 +126,6 @@ class Journal:
 
         If the disk refuses, the search goes on without a checkpoint, and a warning says
         so.
-
-        Parameters
-        ----------
-        trial : Trial
-            What was evaluated.
-        budget : float
-            With which share of the full budget.
-        report : FoldResult
-            What came of it.
         """
         if self._broken:
             return
@@ -218,7 +199,7 @@ class Journal:
             self._check_rows([line["row"] for line in lines[1:]], space)
             self.seed = lines[0]["seed"]
             for line in lines[1:]:
-                self._recall(line)
+                self._take(line)
         if end < len(content):
             self._file.seek(self._file.truncate(end))  # the last line is torn
         if not lines:
@@ -295,7 +276,7 @@ class Journal:
                 stacklevel=2,
             )
 
-    def _recall(self, line: Mapping[str, Any]) -> None:
+    def _take(self, line: Mapping[str, Any]) -> None:
         result = {name: from_json(value) for name, value in line["result"].items()}
         trial, row = line["trial"], tuple(line["row"])
         self._reports[row, line["fold"], line["budget"]] = FoldResult(

@@ -28,18 +28,7 @@ _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def to_line(values: Mapping[str, Any]) -> bytes:
-    """Return a line of a checkpoint, with its checksum.
-
-    Parameters
-    ----------
-    values : dict
-        Of what JSON knows.
-
-    Returns
-    -------
-    line : bytes
-        With its end.
-    """
+    """Return a line of a checkpoint, with its checksum and its end."""
     text = json.dumps(values, separators=(",", ":"), allow_nan=False)
     body = text[:-1].encode()
     return body + _tail(body) + b"\n"
@@ -52,26 +41,10 @@ def check_regular(path: Path) -> None:
 
 
 def read_lines(path: Path, content: bytes) -> tuple[list[dict[str, Any]], int]:
-    """Return the lines of a checkpoint, and where the last whole one ends.
+    """Return the lines of a checkpoint, and the byte where the last whole one ends.
 
-    Parameters
-    ----------
-    path : Path
-        The file, for messages.
-    content : bytes
-        What it holds.
-
-    Returns
-    -------
-    lines : list of dict
-        The header first.
-    end : int
-        Number of bytes.
-
-    Raises
-    ------
-    ValueError
-        If it is no checkpoint, or a line before the last one is damaged.
+    The header is the first. Raises a ValueError, which names `path`, if it is no
+    checkpoint, or a line before the last one is damaged.
     """
     if content and not content.startswith(_BEGINNING):
         raise ValueError(f"{path} is no checkpoint of a search; choose another file.")
@@ -104,22 +77,7 @@ def read_lines(path: Path, content: bytes) -> tuple[list[dict[str, Any]], int]:
 
 
 def damaged(path: Path, number: int, why: str) -> ValueError:
-    """Return the error that names a damaged line.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    number : int
-        Of the line, from 1.
-    why : str
-        What is wrong with it.
-
-    Returns
-    -------
-    error : ValueError
-        To be raised.
-    """
+    """Return the error that names a damaged line, from 1, and what is wrong with it."""
     return ValueError(
         f"Line {number} of the checkpoint {path} is damaged: {why}. Restore the file, "
         "or choose another one."
@@ -140,15 +98,7 @@ def readable(value: Any) -> Any:
 def to_json(value: Any) -> Any:
     """Return a result in the way of JSON, which has no numbers that are not finite.
 
-    Parameters
-    ----------
-    value : object
-        A number, text, or a dict of them.
-
-    Returns
-    -------
-    value : object
-        With a dict in the place of each such number.
+    A dict stands in the place of each such number, and of others in a dict.
     """
     if isinstance(value, dict):
         return {name: to_json(v) for name, v in value.items()}
@@ -160,18 +110,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(value: Any) -> Any:
-    """Return what `to_json` was given.
-
-    Parameters
-    ----------
-    value : object
-        As `to_json` returns it.
-
-    Returns
-    -------
-    value : object
-        With NaN and infinities.
-    """
+    """Return what `to_json` was given."""
     if isinstance(value, dict):
         if set(value) == {"number"} and isinstance(value["number"], str):
             return _NON_FINITE[value["number"]]

@@ -1,23 +1,22 @@
-"""Where the candidates of a study come from, and what their source is told."""
+"""AskTell: candidates one after the other, from what has been told of the others."""
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import ThreadpoolController
 
-from sklearn_hpo._checkpoint.journal import Journal
-from sklearn_hpo._execution.signals import uncut
+from sklearn_hpo._numerics.pareto import first_front
 from sklearn_hpo._numerics.streams import stream
-from sklearn_hpo._study.evaluation import Evaluation
 from sklearn_hpo._trial import Trial
 from sklearn_hpo.optimizers import Optimizer, Told
+from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.space import SearchSpace
 
 # How often the optimizer is asked for another candidate.
@@ -25,139 +24,278 @@ _MAX_ASKS = 8
 # How many draws may repeat earlier candidates before a space counts as exhausted.
 _MAX_REDRAWS = 1000
 
-Results = tuple[NDArray[np.float64], NDArray[np.float64]]
-Found = tuple[dict[str, Any], NDArray[np.float64], str]
+Array = NDArray[np.float64]
+Found = tuple[dict[str, Any], Array, str]
 
 
-@dataclass(eq=False)
-class Candidates:
-    """The candidates of a study, one after the other, none of them twice.
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """What one call of `tell` said."""
+
+    params: dict[str, Any]
+    row: Array
+    losses: Array
+    budget: float
+    seconds: float
+    variance: float
+
+
+class AskTell:
+    """Candidates for any function: ask for one, tell its loss, ask for the next.
+
+    It is what :class:`BayesSearchCV` and the other searches get their candidates from,
+    without estimator, data and folds. An iteration over it asks until `n_iter`
+    candidates have been proposed or the space has no other; none comes twice.
+
+    Equal seeds and equal tells give equal candidates. It can be pickled at any point,
+    and the copy goes on as the original would.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    space : dict, list of dict or SearchSpace
+        From parameter names to lists of choices or distributions, as the
+        `param_distributions` of the searches.
+    n_iter : int
+        Number of candidates. Optimizers plan with it.
+    optimizer : str or Optimizer, default="auto"
+        What proposes the candidates, as in :class:`BayesSearchCV`.
+    n_objectives : int, default=1
+        Number of losses of each candidate.
+    seed : int or None, default=None
+        Of the candidates; None draws one.
+    initial_candidates : sequence of dict, default=()
+        Whole candidates that come before all others, counted in `n_iter`.
 
     Attributes
     ----------
     space : SearchSpace
-        Where they lie.
+        Where the candidates lie.
     optimizer : Optimizer
-        Proposes them.
-    n_iter : int
-        How many are planned.
-    n_objectives : int
-        How many losses each has.
+        What proposes them.
     seed : int
-        Of the optimizer and of the draws that replace repeated candidates.
-    n_splits : int
-        Number of folds of each candidate.
-    first : sequence of dict
-        Those that come before the optimizer's own.
-    source_of_first : str
-        Where they come from: "initial", or "estimator" for its own values.
-    given_scores : tuple of (rows, losses) or None
-        Results that count as told, whose rows are left out.
-    source_task : tuple of (rows, losses) or None
-        Results of another study, for the optimizer to recall.
-    objectives_of : callable or None
-        From the list of a trial's results to an array of scores, all to be maximised,
-        if the optimizer learns several.
-    journal : Journal or None
-        Where those of an earlier run stand.
+        The one in use.
+    n_asked : int
+        Number of candidates proposed so far.
+    n_told : int
+        Number of losses told so far.
+    best_params : dict
+        The parameters with the least loss, of those with the largest budget.
+    best_loss : float
+        Their loss.
+    pareto_front : list of (dict, ndarray)
+        Parameters and losses that no others dominate, of those with the largest budget.
+
+    See Also
+    --------
+    BayesSearchCV : Tunes an estimator by cross-validation.
+
+    Examples
+    --------
+    >>> from scipy.stats import uniform
+    >>> from sklearn_hpo import AskTell
+    >>> tuner = AskTell({"x": uniform(-1, 2)}, n_iter=20, seed=0)
+    >>> for trial in tuner:
+    ...     tuner.tell(trial, loss=(trial.params["x"] - 0.3) ** 2)
+    >>> bool(abs(tuner.best_params["x"] - 0.3) < 0.01)
+    True
+
+    Several candidates may be under way, and end in any order:
+
+    >>> tuner = AskTell({"x": uniform(-1, 2)}, n_iter=20, seed=0)
+    >>> first, second = tuner.ask(), tuner.ask()
+    >>> tuner.tell(second, loss=0.7)
+    >>> tuner.tell(first, loss=float("nan"))  # it failed
     """
 
-    space: SearchSpace
-    optimizer: Optimizer
-    n_iter: int
-    n_objectives: int
-    seed: int
-    n_splits: int
-    first: Sequence[dict[str, Any]]
-    source_of_first: str
-    given_scores: Results | None
-    source_task: Results | None
-    objectives_of: Callable[[list[dict[str, Any]]], NDArray[np.float64]] | None
-    journal: Journal | None
-    _seen: set[Hashable] = field(default_factory=set, init=False)
-    _rows: set[bytes] = field(default_factory=set, init=False)
-    # told, but not yet to the optimizer, which may like to hear several at once
-    _buffered: list[Evaluation] = field(default_factory=list, init=False)
-    # the rows of the trials that it has not heard of
-    _pending: dict[int, NDArray[np.float64]] = field(default_factory=dict, init=False)
+    def __init__(
+        self,
+        space: dict[str, Any] | list[dict[str, Any]] | SearchSpace,
+        n_iter: int,
+        *,
+        optimizer: str | Optimizer = "auto",
+        n_objectives: int = 1,
+        seed: int | None = None,
+        initial_candidates: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        if n_iter < 1 or n_objectives < 1:
+            raise ValueError(
+                f"n_iter={n_iter} and n_objectives={n_objectives} must be 1 or more."
+            )
+        self.space = space if isinstance(space, SearchSpace) else SearchSpace(space)
+        self.n_iter = n_iter
+        self.n_objectives = n_objectives
+        self.seed = _drawn() if seed is None else int(seed)
+        self.initial_candidates = list(initial_candidates)
+        self.optimizer = make_optimizer(optimizer, n_objectives)
+        self.optimizer.start(self.space, n_iter, self.seed, n_objectives)
+        if self.initial_candidates:
+            self.optimizer.expect(self.space.encode(self.initial_candidates[0]))
+        self.n_asked = 0
+        self._initial_source = "initial"
+        self._n_initial_taken = 0
+        self._seen: set[Hashable] = set()
+        self._rows: set[bytes] = set()
+        # the rows of the trials that nothing has been told of
+        self._pending: dict[int, Array] = {}
+        self._told: list[_Loss] = []
+        # the optimizer may like to hear several at once
+        self._n_flushed = 0
 
-    def __post_init__(self) -> None:
-        self._first = iter(self.first)
+    def __iter__(self) -> Iterator[Trial]:
+        return self
 
-    def begin(self) -> None:
-        """Start the optimizer, with what is known before the first trial."""
-        self.optimizer.start(self.space, self.n_iter, self.seed, self.n_objectives)
-        if self.source_task is not None and len(self.source_task[1]):
-            rows, losses = self.source_task
-            self.optimizer.tell_source_task(rows, losses[:, None])
-        if self.first:
-            self.optimizer.expect(self.space.encode(self.first[0]))
-        if self.given_scores is not None and len(self.given_scores[1]):
-            rows, losses = self.given_scores
-            self.optimizer.tell(Told.of(rows, losses))
-            self._seen |= {self.space.key(self.space.decode(row)) for row in rows}
+    def __next__(self) -> Trial:
+        trial = self.ask()
+        if trial is None:
+            raise StopIteration
+        return trial
 
-    def observe(self, evaluations: list[Evaluation]) -> None:
-        """Take what later candidates shall depend on.
+    def ask(self) -> Trial | None:
+        """Return a candidate that is new.
 
-        Parameters
-        ----------
-        evaluations : list of Evaluation
-            That have ended.
-        """
-        self._buffered.extend(evaluations)
-        for evaluation in evaluations:
-            self._pending.pop(evaluation.trial.number, None)
-
-    @uncut
-    def flush(self) -> None:
-        """Tell the optimizer, all at once, what it shall know by now."""
-        if not self._buffered:
-            return
-        evaluations, self._buffered = self._buffered, []
-        scores = [
-            self.objectives_of(e.results) if self.objectives_of else e.estimate
-            for e in evaluations
-        ]
-        told = Told.of(
-            np.array([e.trial.row for e in evaluations]),
-            -np.array(scores),
-            np.array([e.budget for e in evaluations]),
-            self.n_splits * np.array([e.fit_seconds for e in evaluations]),
-            np.array([e.variance for e in evaluations]),
-        )
-        self.optimizer.tell(told)
-
-    def next(self, number: int) -> Trial | None:
-        """Return a new trial, or None if there is no other candidate.
-
-        Parameters
-        ----------
-        number : int
-            Of the trial.
+        Any number of candidates may be asked for before their losses are told; the
+        optimizer knows which are under way.
 
         Returns
         -------
-        trial : Trial or None
-            The one that an earlier run had in this place, if it had one.
+        Trial or None
+            With ``params``, its ``number`` from 0, and its ``source``; None if there
+            is no other candidate.
         """
-        trial = self._recorded(number) or self._proposed(number)
+        number = self.n_asked
+        if number >= self.n_iter:
+            return None
+        trial = self._from_record(number) or self._proposed(number)
         if trial is not None:
             self._pending[number] = trial.row
             self._rows.add(trial.row.tobytes())
+            self.n_asked += 1
         return trial
 
-    def _recorded(self, number: int) -> Trial | None:
-        """Return the trial that an earlier run proposed in this place, if it did."""
-        if self.journal is None or number not in self.journal.proposals:
-            return None
-        old = self.journal.proposals[number]
-        # what is given is taken from where it is given, so that all of it is used
-        listed = old.source in ("initial", "estimator")
-        params = None if listed else self.space.decode(old.row)
-        if params is None or not self._is_new(params):
-            return None
-        return Trial(number, params, old.row, old.source, old.seconds)
+    def tell(
+        self,
+        trial: Trial | dict[str, Any],
+        loss: ArrayLike,
+        *,
+        budget: float = 1.0,
+        seconds: float = math.nan,
+        variance: float = 0.0,
+    ) -> None:
+        """Tell what became of a candidate.
+
+        Parameters
+        ----------
+        trial : Trial or dict
+            What `ask` returned; or the parameters of a candidate of the space that was
+            evaluated elsewhere, which then is not proposed any more, and not counted in
+            `n_iter`.
+        loss : float or array-like of shape (n_objectives,)
+            To be minimised. If one is not finite, the candidate has failed.
+        budget : float, default=1.0
+            The share of the full budget that it was measured with, in (0, 1]. A
+            candidate may be told again with a larger one.
+        seconds : float, default=nan
+            What an evaluation takes, if known.
+        variance : float, default=0.0
+            How uncertain the loss is, beside the noise that all have.
+        """
+        losses = np.array(loss, dtype=float).reshape(-1)
+        if losses.shape != (self.n_objectives,):
+            raise ValueError(
+                f"loss={loss!r}, but there should be {self.n_objectives} of them."
+            )
+        if not 0.0 < budget <= 1.0:
+            raise ValueError(f"budget={budget!r} should be in (0, 1].")
+        if not np.isfinite(losses).all():
+            losses[:] = math.nan
+        if isinstance(trial, dict):
+            row = self.space.encode(trial)
+            # it may be one that was asked for, after all
+            same = row.tobytes()
+            for number, pending in list(self._pending.items()):
+                if pending.tobytes() == same:
+                    del self._pending[number]
+            self._take_given(trial, row, losses, budget, seconds, variance)
+            return
+        if trial.row.tobytes() not in self._rows:
+            raise ValueError(f"{trial} is no candidate that was asked for here.")
+        self._pending.pop(trial.number, None)
+        told = _Loss(trial.params, trial.row, losses, budget, seconds, variance)
+        self._told.append(told)
+
+    def flush(self) -> None:
+        """Tell the optimizer, all at once, what it has not heard of.
+
+        `ask` does so by itself; it is for who looks at the optimizer.
+        """
+        fresh = self._told[self._n_flushed :]
+        self._n_flushed = len(self._told)
+        if fresh:
+            told = Told(
+                np.array([one.row for one in fresh]),
+                np.array([one.losses for one in fresh]),
+                np.array([one.budget for one in fresh]),
+                np.array([one.seconds for one in fresh]),
+                np.array([one.variance for one in fresh]),
+            )
+            self.optimizer.tell(told)
+
+    @property
+    def n_told(self) -> int:
+        """Number of losses told so far."""
+        return len(self._told)
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """The parameters with the least loss, of those with the largest budget."""
+        return self._best().params
+
+    @property
+    def best_loss(self) -> float:
+        """The least loss, of those with the largest budget."""
+        return float(self._best().losses[0])
+
+    @property
+    def pareto_front(self) -> list[tuple[dict[str, Any], Array]]:
+        """Parameters and losses that no others dominate, of the largest budget."""
+        scored = self._comparable()
+        if not scored:
+            return []
+        front = first_front(np.array([told.losses for told in scored]))
+        return [(scored[i].params, scored[i].losses) for i in front]
+
+    def _best(self) -> _Loss:
+        if self.n_objectives > 1:
+            raise ValueError(
+                "No one candidate is the best by several losses: see pareto_front."
+            )
+        scored = self._comparable()
+        if not scored:
+            raise ValueError("No finite loss has been told yet.")
+        return min(scored, key=lambda told: float(told.losses[0]))
+
+    def _comparable(self) -> list[_Loss]:
+        scored = [told for told in self._told if np.isfinite(told.losses[0])]
+        largest = max((told.budget for told in scored), default=1.0)
+        return [told for told in scored if told.budget == largest]
+
+    def _take_given(
+        self,
+        params: dict[str, Any],
+        row: Array,
+        losses: Array,
+        budget: float,
+        seconds: float = math.nan,
+        variance: float = 0.0,
+    ) -> None:
+        self._seen.add(self.space.key(params))
+        self._told.append(_Loss(params, row, losses, budget, seconds, variance))
+
+    def _from_record(self, number: int) -> Trial | None:
+        """Return the trial that an earlier run had in this place; here is none."""
+        return None
 
     def _proposed(self, number: int) -> Trial | None:
         started = time.perf_counter()
@@ -169,9 +307,11 @@ class Candidates:
 
     def _found(self, number: int) -> Found | None:
         """Return a candidate that is new and its source, or None if there is none."""
-        for params in self._first:
+        while self._n_initial_taken < len(self.initial_candidates):
+            params = self.initial_candidates[self._n_initial_taken]
+            self._n_initial_taken += 1
             if self._is_new(params):
-                return params, self.space.encode(params), self.source_of_first
+                return params, self.space.encode(params), self._initial_source
         if len(self._seen) >= self.space.size:
             return None
         for row, source in self._proposals(number):
@@ -186,7 +326,7 @@ class Candidates:
             return params, self.space.encode(params), "random"
         return None
 
-    def _proposals(self, number: int) -> Iterator[tuple[NDArray[np.float64], str]]:
+    def _proposals(self, number: int) -> Iterator[tuple[Array, str]]:
         """Yield the optimizer's proposal, and draws in case that it is not new."""
         self.flush()
         pending = list(self._pending.values())
@@ -209,6 +349,10 @@ class Candidates:
             return False
         self._seen.add(key)
         return True
+
+
+def _drawn() -> int:
+    return int(np.random.default_rng().integers(np.iinfo(np.int32).max))
 
 
 def _one_thread() -> AbstractContextManager[Any]:

@@ -1,4 +1,4 @@
-"""What a study knows of its trials, and the rules that it runs by."""
+"""What a study knows of a trial on one rung."""
 
 import math
 from collections.abc import Iterable
@@ -30,6 +30,8 @@ class Evaluation:
         The budgets of the evaluations that the trial had before.
     reports : dict of int to FoldResult
         By fold.
+    inherited : frozenset of int
+        The folds whose reports are those of the evaluation before.
     n_folds : int
         How many folds it has been given so far.
     score : float
@@ -50,11 +52,17 @@ class Evaluation:
     cost: float = 0.0
     earlier_budgets: tuple[float, ...] = ()
     reports: dict[int, FoldResult] = field(default_factory=dict)
+    inherited: frozenset[int] = frozenset()
     n_folds: int = 0
     score: float = math.nan
     estimate: float = math.nan
     variance: float = 0.0
     status: Status = "incomplete"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has, or will have, all of the budget."""
+        return math.isclose(self.budget, 1.0)
 
     @property
     def settled(self) -> bool:
@@ -67,6 +75,11 @@ class Evaluation:
         return [self.reports[fold].result for fold in sorted(self.reports)]
 
     @property
+    def own_reports(self) -> dict[int, FoldResult]:
+        """Those reports that no evaluation before has, by fold, as they came in."""
+        return {f: r for f, r in self.reports.items() if f not in self.inherited}
+
+    @property
     def fit_seconds(self) -> float:
         """Mean seconds of a fit that shares nothing."""
         times = [r.result["fit_time"] + r.saved for r in self.reports.values()]
@@ -76,28 +89,6 @@ class Evaluation:
     def seconds(self) -> float:
         """Wall seconds that its folds took."""
         return covered(self.reports.values())
-
-
-def covered(reports: Iterable[FoldResult]) -> float:
-    """Return for how long at least one of several jobs ran.
-
-    What lies between is not counted: it may be the night between two runs.
-
-    Parameters
-    ----------
-    reports : iterable of FoldResult
-        Of the jobs.
-
-    Returns
-    -------
-    seconds : float
-        Of wall-clock time.
-    """
-    seconds, until = 0.0, -math.inf
-    for report in sorted(reports, key=attrgetter("start")):
-        seconds += max(0.0, report.end - max(report.start, until))
-        until = max(until, report.end)
-    return seconds
 
 
 class Median:
@@ -120,34 +111,6 @@ class Median:
 
 
 @dataclass(frozen=True)
-class Rules:
-    """How a study runs, and when it ends before its scheduler does.
-
-    Attributes
-    ----------
-    max_concurrent : int
-        How many trials may be under way.
-    deterministic : bool
-        Whether the outcome may not depend on timing.
-    deadline : float
-        Moment on the monotonic clock, in seconds, by which the refit must be over.
-    refit_factor : float
-        Seconds of the refit for a second of fitting one fold; 0 without a refit.
-    n_iter_no_change : int or None
-        End after so many trials in a row that do not improve the best score.
-    tol : float
-        The least rise of the best score that counts as an improvement.
-    """
-
-    max_concurrent: int = 1
-    deterministic: bool = True
-    deadline: float = math.inf
-    refit_factor: float = 0.0
-    n_iter_no_change: int | None = None
-    tol: float = 0.0
-
-
-@dataclass(frozen=True)
 class Check:
     """What it took to find out whether models may go on.
 
@@ -164,3 +127,15 @@ class Check:
     difference: str | None = None
     seconds: float = 0.0
     cost: float = 0.0
+
+
+def covered(reports: Iterable[FoldResult]) -> float:
+    """Return for how many seconds at least one of several jobs ran.
+
+    What lies between is not counted: it may be the night between two runs.
+    """
+    seconds, until = 0.0, -math.inf
+    for report in sorted(reports, key=attrgetter("start")):
+        seconds += max(0.0, report.end - max(report.start, until))
+        until = max(until, report.end)
+    return seconds

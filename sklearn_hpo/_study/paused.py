@@ -31,15 +31,7 @@ class PausedModels:
     def check_out(self, job: FoldJob) -> FoldJob:
         """Give a job the model of its trial and fold, and say where to leave its own.
 
-        Parameters
-        ----------
-        job : FoldJob
-            Without a model.
-
-        Returns
-        -------
-        job : FoldJob
-            With the model, if there is one. A job with the full budget keeps nothing.
+        A job with the full budget keeps nothing.
         """
         keep: Path | bool = job.budget < 1.0
         if keep and self.folder is not None:
@@ -50,18 +42,7 @@ class PausedModels:
         return replace(job, model=model, keep=keep)
 
     def check_in(self, report: FoldResult) -> FoldResult:
-        """Put away the model of a report.
-
-        Parameters
-        ----------
-        report : FoldResult
-            Of a job.
-
-        Returns
-        -------
-        report : FoldResult
-            Without the model.
-        """
+        """Put away the model of a report, and return the report without it."""
         lent = self._checked_out.pop((report.trial, report.fold), None)
         if lent is not None and lent != report.model:
             lent.unlink(missing_ok=True)
@@ -71,13 +52,7 @@ class PausedModels:
         return replace(report, model=None)
 
     def drop(self, trials: Iterable[int]) -> None:
-        """Forget the models of trials that go no further.
-
-        Parameters
-        ----------
-        trials : iterable of int
-            Their numbers.
-        """
+        """Forget the models of trials that go no further."""
         for trial in trials:
             for model in self._waiting.pop(trial, {}).values():
                 if isinstance(model, Path):

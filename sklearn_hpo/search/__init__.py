@@ -1,7 +1,6 @@
 """scikit-learn's face of the project: the search classes."""
 
 from sklearn_hpo.search._bayes import BayesSearchCV
-from sklearn_hpo.search._checkpoint import read_checkpoint
 from sklearn_hpo.search._evolutionary import EvolutionarySearchCV
 from sklearn_hpo.search._hyperband import HyperbandSearchCV
 
@@ -9,5 +8,4 @@ __all__ = [
     "BayesSearchCV",
     "EvolutionarySearchCV",
     "HyperbandSearchCV",
-    "read_checkpoint",
 ]

@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import sys
 import time
 import warnings
 from abc import abstractmethod
@@ -11,52 +10,41 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state, indexable
+from sklearn.base import clone
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_hpo._checkpoint.header import open_checkpoint
 from sklearn_hpo._evaluation.callbacks import FitEvents
 from sklearn_hpo._evaluation.cloning import copy_unfitted
-from sklearn_hpo._evaluation.evaluate import Problem, evaluate, lost
 from sklearn_hpo._evaluation.fit_warnings import held, summary
-from sklearn_hpo._evaluation.resources import Data, Resource
-from sklearn_hpo._evaluation.transformer_cache import TransformerCache
-from sklearn_hpo._execution.executor import open_executor
-from sklearn_hpo._execution.limits import Limits
+from sklearn_hpo._evaluation.resources import Resource
 from sklearn_hpo._execution.signals import signals_raise, uncut
 from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
     Interval,
     StrOptions,
-    average_over_folds_run,
-    check_method_params,
-    check_refit,
-    close_scores,
     fit_context,
-    format_results,
     get_scorers,
     num_samples,
-    rank_by_level,
-    route_fit_params,
-    scorer_attribute,
-    select_best_index,
-    split_mismatch,
-    without_scores,
 )
-from sklearn_hpo._study.evaluation import Check, Rules
 from sklearn_hpo._study.loop import Study
-from sklearn_hpo._study.paused import PausedModels
+from sklearn_hpo._study.order import TellOrder
+from sklearn_hpo._study.stopping import Stopping
 from sklearn_hpo.schedulers import Setting
-from sklearn_hpo.search._checkpoint import open_checkpoint
-from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
+from sklearn_hpo.search._history import warnings_of_fits
+from sklearn_hpo.search._objectives import Objectives
 from sklearn_hpo.search._points import check_names
-from sklearn_hpo.search._warm import make_start
+from sklearn_hpo.search._results import Results
+from sklearn_hpo.search._rungs import overture, write
+from sklearn_hpo.search._start import make_start
+from sklearn_hpo.search._task import make_task, planned
+from sklearn_hpo.search._tried import tried
 from sklearn_hpo.search._workers import (
     limit_folder_of,
-    own_filters,
-    parts_of_jobs,
+    open_jobs,
+    open_workers,
     warn_of_shared,
 )
 from sklearn_hpo.space import SearchSpace
@@ -92,49 +80,21 @@ class SearchCV(BaseSearchCV):
         "cache_transformers": ["boolean"],
     }
 
-    _n_objectives = 1
-    # whether the seconds of fits or scores are goals, so must be real
-    _goes_by_times = False
-    # whether candidates depend on scores
-    _learns = True
-    # whether candidates are evaluated with less than all of the resource
-    _has_rungs = False
-
     @abstractmethod
     def _make_optimizer(self):
         """Return the Optimizer, not started."""
 
     @abstractmethod
     def _make_scheduler(self):
-        """Return the Scheduler, not yet started."""
+        """Return the Scheduler, not started."""
 
-    def _setting(self, resource, n_points, n_splits):
-        """Return what the scheduler plans for."""
-        return Setting(
-            n_candidates=self._n_asked,
-            n_points=n_points,
-            minimum=resource.minimum,
-            maximum=resource.maximum,
-            whole=resource.whole,
-            cost=resource.cost,
-            n_splits=n_splits,
-            learns=self._learns,
-            resource=resource.name,
-            why_alone=resource.why_alone,
-        )
+    def _make_resource(self, data):
+        """Return what the candidates get more or less of."""
+        return Resource("folds", 1, len(data.splits))
 
-    @property
-    def _n_asked(self):
-        """How many candidates the user asks for; None if the scheduler shall say."""
-        return self.n_iter
-
-    @property
-    def _begins_with_own(self):
-        """Whether the estimator's own values are the first candidate."""
-        return False
-
-    def _make_objectives(self):
-        """Return a function from results to several scores, if the search has them."""
+    def _get_scorers(self):
+        scorers = Objectives(self).scorers(self)
+        return super()._get_scorers() if scorers is None else (scorers, self.refit)
 
     def __sklearn_clone__(self):
         """Return an unfitted twin that begins with the same earlier search."""
@@ -142,10 +102,6 @@ class SearchCV(BaseSearchCV):
         # a clone of that one would have nothing to begin with
         twin.warm_start_from = self.warm_start_from
         return twin
-
-    def _make_resource(self, data):
-        """Return what the candidates get more or less of."""
-        return Resource("folds", 1, len(data.splits))
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
@@ -179,13 +135,16 @@ class SearchCV(BaseSearchCV):
         """
         began = time.monotonic()
         with signals_raise(), python_numbers(self):
-            problem, space, scheduler = self._prepare(X, y, params)
+            space, problem, optimizer, scheduler = self._prepare(X, y, params)
             warn_of_shared(problem)
             self.n_splits_ = len(problem.splits)
             events = FitEvents(self, problem.X, problem.y, params.get("sample_weight"))
-            study, problem = self._run(problem, space, scheduler, events, began)
+            stopping = self._stopping(problem, began)
+            study, problem = self._run(
+                problem, space, optimizer, scheduler, stopping, events
+            )
             with held(summary(warnings_of_fits(study))):
-                self._close(study, problem)
+                self._publish(study, problem)
             if self.refit:
                 self._refit_best(problem, events)
             events.close()
@@ -199,7 +158,7 @@ class SearchCV(BaseSearchCV):
         return self
 
     def _prepare(self, X, y, params):
-        """Return the problem, the space and the scheduler, all checked."""
+        """Return the space, the problem, the optimizer and the scheduler, checked."""
         if isinstance(self.estimator, type):
             name = self.estimator.__name__
             raise TypeError(
@@ -209,153 +168,100 @@ class SearchCV(BaseSearchCV):
         scorers, _ = get_scorers(self)
         space = SearchSpace(self.param_distributions)
         check_names(space, self.estimator)
-        X, y = indexable(X, y)
-        params = check_method_params(X, params=params)
-        routed = route_fit_params(self, params)
-        splits = self._split(X, y, routed.splitter.split)
-        groups = routed.splitter.split.get("groups")
-        resource = self._make_resource(
-            Data(
-                self.estimator,
-                X,
-                y,
-                splits,
-                groups,
-                frozenset(space.names),
-                routed.estimator.fit,
-            )
+        problem, data = make_task(self, scorers, space.names, X, y, params)
+        resource = self._make_resource(data)
+        optimizer = self._make_optimizer()
+        scheduler = self._planning(
+            resource, space, len(problem.splits), optimizer.learns, self._n_asked
         )
+        Objectives(self).check_initial(self.initial_candidates)
+        problem = planned(problem, resource, scheduler, space)
+        return space, problem, optimizer, scheduler
+
+    def _planning(self, resource, space, n_splits, learns, n_candidates):
+        """Return a scheduler that has planned how to share out a resource."""
         scheduler = self._make_scheduler()
-        scheduler.start(self._setting(resource, space.size, len(splits)))
-        resource = resource.planned([(s.n_trials, s.budget) for s in scheduler.plan])
-        problem = Problem(
-            estimator=copy_unfitted(self.estimator),
-            X=X,
-            y=y,
-            splits=splits,
-            scorer=scorers,
-            fit_params=routed.estimator.fit,
-            score_params=routed.scorer.score,
-            n_candidates=int(min(scheduler.n_candidates, space.size)),
-            return_train_score=self.return_train_score,
-            error_score=self.error_score,
-            verbose=self.verbose,
-            resource=resource,
-            limits=Limits(self.fit_timeout, self.fit_memory_limit),
-            transformer_cache=TransformerCache()
-            if self._caches_transformers()
-            else None,
+        setting = Setting(
+            n_candidates=n_candidates,
+            n_points=space.size,
+            minimum=resource.minimum,
+            maximum=resource.maximum,
+            whole=resource.whole,
+            cost=resource.cost,
+            n_splits=n_splits,
+            learns=learns,
+            resource=resource.name,
+            why_alone=resource.why_alone,
         )
-        return problem, space, scheduler
+        scheduler.start(setting)
+        return scheduler
 
-    def _caches_transformers(self):
-        """Whether candidates may share transformers without a change of the result."""
-        by_time = callable(self.refit) or self._goes_by_times
-        # what is kept would count as memory of the fit that keeps it
-        limited = self.fit_memory_limit is not None
-        return self.cache_transformers and not (by_time or limited)
+    @property
+    def _n_asked(self):
+        """How many candidates the user asks for; None if the scheduler shall say."""
+        return self.n_iter
 
-    def _split(self, X, y, split_params):
-        """Draw the folds, once for all candidates."""
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        n_splits = cv.get_n_splits(X, y, **split_params)
-        splits = list(cv.split(X, y, **split_params))
-        if not splits:
-            raise ValueError(
-                "No fits were performed. Was the CV iterator empty? Were there no "
-                "candidates? An iterator can be used up only once: pass a splitter, or "
-                "a list of (train, test) pairs."
-            )
-        if len(splits) != n_splits:
-            raise ValueError(split_mismatch(n_splits, len(splits)))
-        # they may be lists, ranges, masks or slices
-        numbers_of = np.arange(num_samples(X))
-        return [(numbers_of[train], numbers_of[test]) for train, test in splits]
+    def _run(self, problem, space, optimizer, scheduler, stopping, events):
+        """Return the study, which has ended, and the problem that it has solved.
 
-    def _run(self, problem, space, scheduler, events, began):
-        """Run the study on the joblib backend that is active.
-
-        Return it, and the problem with the resource that it shared out.
+        Its resource may not be the one that was asked for.
         """
+        objectives = Objectives(self)
         seed = self._draw_seed()
-        metric = self.refit if isinstance(self.refit, str) else None
-        start_of = partial(make_start, self, space, metric, scheduler.n_candidates)
-        start = start_of(seed)
-        if self.verbose > 0:
-            write(self._overture(problem, scheduler))
-        with (
-            own_filters(problem.resource),
-            open_executor(
-                evaluate,
-                problem,
-                self.n_jobs,
-                lost,
-                in_process=bool(problem.limits),
-            ) as executor,
-            open_checkpoint(self, problem, space, scheduler, seed) as journal,
-        ):
-            if journal is not None and journal.seed != seed:
-                # parameters that a point leaves out are drawn from the seed
-                start = start_of(journal.seed)
-            executor.check(parts_of_jobs(self, has_listeners=events.has_listeners))
-            study_of = partial(
-                Study,
+        own = optimizer.begins_with_own and not scheduler.uses_rungs
+        with open_checkpoint(self, problem, space, scheduler.plan, seed) as journal:
+            seed = seed if journal is None else journal.seed
+            n_trials = scheduler.n_candidates
+            start = make_start(self, space, objectives.metric, n_trials, seed, own)
+            tuner_of = partial(
+                start.tuner,
                 space,
-                seed=seed if journal is None else journal.seed,
-                n_splits=len(problem.splits),
-                score_of=partial(mean_score, metric=metric),
-                first=start.first,
-                source_of_first=start.source,
-                given_scores=start.given_scores,
-                source_task=start.source_task,
-                objectives_of=self._make_objectives(),
-                n_objectives=self._n_objectives,
-                limit_folder=limit_folder_of(problem.limits, executor),
+                optimizer,
+                n_objectives=len(objectives),
                 journal=journal,
-                announce=self._announce if self.verbose > 0 else None,
             )
-            asked = problem.resource
-            problem, scheduler, check = self._tried(
-                study_of, problem, scheduler, executor
-            )
-            gave_up = asked.continues and not problem.resource.continues
-            study_of = partial(
-                study_of,
-                rules=self._rules(problem, scheduler, executor.n_workers, began),
-                check=check,
+            tuner = tuner_of(n_trials)
+            if self.verbose > 0:
+                write(self._overture(problem, scheduler))
+            with open_workers(self, problem, events) as executor:
+                settings = {
+                    "journal": journal,
+                    "limit_folder": limit_folder_of(problem.limits, executor),
+                }
+                asked, resource = scheduler, problem.resource
+                problem, scheduler, check = tried(
+                    self, problem, scheduler, tuner, executor=executor, **settings
+                )
+                if scheduler.n_candidates != asked.n_candidates:
+                    tuner = tuner_of(scheduler.n_candidates)
                 # workers have the one that was asked for
-                resource=problem.resource if gave_up else None,
-            )
-            study = self._run_study(study_of, problem, scheduler, executor, events)
-        if problem.transformer_cache is not None:
-            problem.transformer_cache.clear()
+                gave_up = resource.continues and not problem.resource.continues
+                settings["resource"] = problem.resource if gave_up else None
+                with open_jobs(
+                    self, problem, scheduler, executor, events, check=check, **settings
+                ) as jobs:
+                    stopping.begin()
+                    study = Study(
+                        tuner,
+                        scheduler,
+                        jobs,
+                        objectives,
+                        self._order(optimizer, scheduler, jobs),
+                        stopping,
+                        announce=self._announce if self.verbose > 0 else None,
+                    )
+                    study.run()
         return study, problem
 
-    def _tried(self, study_of, problem, scheduler, executor):
-        """Try the resource; return the problem, the scheduler, and what that took."""
-        return problem, scheduler, Check()
-
-    def _run_study(self, study_of, problem, scheduler, executor, events):
-        """Return a study that has run."""
-        exact = scheduler.keeps_to_plan
-        rungs = [rung.n_trials if exact else None for rung in scheduler.plan]
-        resource = problem.resource
-        with (
-            events.searching(
-                rungs, len(problem.splits), detach=not executor.in_caller
-            ) as fold_events,
-            self._waiting_models(resource, executor) as models,
-        ):
-            study = study_of(
-                self._make_optimizer(),
-                scheduler,
-                by_fold=resource.by_fold,
-                fold_order=resource.order,
-                paused_models=models,
-                fold_events=fold_events,
-            )
-            study.run(executor)
-        return study
+    def _overture(self, problem, scheduler):
+        """Return what is said before the first fit."""
+        if scheduler.uses_rungs:
+            return overture(self, problem, scheduler)
+        n_splits, n_trials = len(problem.splits), problem.n_candidates
+        return (
+            f"Fitting {n_splits} folds for each of {n_trials} candidates,"
+            f" totalling {n_splits * n_trials} fits"
+        )
 
     def _draw_seed(self):
         """Return the user's seed, or one drawn from the user's generator."""
@@ -364,34 +270,28 @@ class SearchCV(BaseSearchCV):
         generator = check_random_state(self.random_state)
         return int(generator.randint(np.iinfo(np.int32).max))
 
-    @contextmanager
-    def _waiting_models(self, resource, executor):
-        """Yield the keeper of models that may go on, if the resource needs one."""
-        yield PausedModels(executor.folder) if resource.continues else None
-
-    def _overture(self, problem, scheduler):
-        """Return what is said before the first fit."""
-        n_splits, n_trials = len(problem.splits), problem.n_candidates
-        return (
-            f"Fitting {n_splits} folds for each of {n_trials} candidates,"
-            f" totalling {n_splits * n_trials} fits"
-        )
-
-    def _rules(self, problem, scheduler, n_workers, began):
-        concurrent = self.max_concurrent
+    def _order(self, optimizer, scheduler, jobs):
+        """Return which candidates know of which."""
+        concurrent, n_workers = self.max_concurrent, jobs.executor.n_workers
         if concurrent == "auto":
             # while the last folds of one candidate run, the next one fills idle workers
-            n_folds = len(problem.splits)
-            if problem.resource.by_fold:
+            n_folds = jobs.n_splits
+            if jobs.by_fold:
                 n_folds = max(1, round(scheduler.first_budget * n_folds))
             ahead = math.ceil(n_workers / n_folds)
             concurrent = 1 if n_workers == 1 else 1 + ahead
+        # if no candidate depends on a score, rungs depend on nobody's end either
+        free = scheduler.uses_rungs and not optimizer.learns
+        return TellOrder(concurrent, self.deterministic and not free)
+
+    def _stopping(self, problem, began):
+        """Return the rules that end the study early."""
         n_train = np.mean([len(train) for train, _ in problem.splits])
-        return Rules(
-            max_concurrent=concurrent,
-            deterministic=self.deterministic,
+        return Stopping(
             deadline=math.inf if self.max_time is None else began + self.max_time,
             refit_factor=num_samples(problem.X) / n_train if self.refit else 0.0,
+            n_iter_no_change=getattr(self, "n_iter_no_change", None),
+            tol=getattr(self, "tol", 0.0),
         )
 
     def _announce(self, study, evaluation):
@@ -407,98 +307,15 @@ class SearchCV(BaseSearchCV):
                 + (f" with {evaluation.trial.params}" if is_best else "")
             )
 
-    def _close(self, study, problem):
-        """Turn the study into scikit-learn's attributes."""
-        evaluations = study.listed
-        self._publish(study, evaluations, problem)
-        self.history_ |= self._more_history(study, problem.resource)
-        shortfalls = self._shortfalls(study, evaluations, problem)
-        if study.cut_short_by is not None:
-            shortfalls[:0] = [
-                f"The search was interrupted ({study.cut_short_by!r}): it keeps "
-                f"the {self.n_candidates_evaluated_} candidates evaluated so far."
-            ]
-        if shortfalls:
-            warnings.warn(" ".join(shortfalls), RuntimeWarning, stacklevel=4)
+    def _publish(self, study, problem):
+        """Set scikit-learn's attributes."""
+        with uncut:  # it may have taken days
+            results = Results(self, study, problem)
+            vars(self).update(results.attributes)
         # what the user's `refit` gets wrong must not cost what is above
-        if self.multimetric_:
-            self._check_refit(evaluations[0].results[0]["test_scores"])
+        results.check_refit()
         if self.refit or not self.multimetric_:
-            self._store_best(evaluations, problem.resource)
-
-    @uncut
-    def _publish(self, study, evaluations, problem):
-        """Store what was evaluated, all of it: it may have taken days."""
-        close_scores(_own_results(evaluations), self.scoring, self.error_score)
-        results = [result for e in evaluations for result in self._of_all_folds(e)]
-        self.multimetric_ = isinstance(results[0]["test_scores"], dict)
-        self.n_candidates_evaluated_ = len({e.trial.number for e in evaluations})
-        cut = {
-            i: sorted(evaluation.reports)
-            for i, evaluation in enumerate(evaluations)
-            if len(evaluation.reports) < self.n_splits_
-        }
-        self.cv_results_ = format_results(
-            self,
-            [self._listed_params(e, problem.resource) for e in evaluations],
-            self.n_splits_,
-            results,
-            cut=cut,
-            more=self._more_results(study, evaluations, problem.resource),
-        )
-        if self._has_rungs:
-            average_over_folds_run(self.cv_results_, cut)
-            rank_by_level(self.cv_results_, self.cv_results_["iter"])
-        metric = self.refit if isinstance(self.refit, str) else None
-        self.scorer_ = scorer_attribute(problem.scorer)
-        self.space_ = study.space
-        # what it knows of every candidate is as much as `cv_results_`
-        self._optimizer = study.optimizer.predictor
-        self.history_ = history(
-            study,
-            problem.resource,
-            metric,
-            with_train_score=self.return_train_score,
-            with_rungs=self._has_rungs,
-        )
-
-    def _store_best(self, evaluations, resource):
-        refit_metric = self.refit if self.multimetric_ else "score"
-        self.best_index_ = self._choose_best(refit_metric)
-        column = f"mean_test_{refit_metric}"
-        if not callable(self.refit) and column in self.cv_results_:
-            self.best_score_ = self.cv_results_[column][self.best_index_]
-        best = evaluations[self.best_index_]
-        self.best_params_ = self._best_params(best, resource)
-        self._best_budget = best.budget
-
-    def _shortfalls(self, study, evaluations, problem):
-        """Return, a sentence each, in what the results are less than was planned."""
-        return []
-
-    def _check_refit(self, scores):
-        """Raise unless `refit` says how the best of several scores is chosen."""
-        check_refit(self, scores)
-
-    def _listed_params(self, evaluation, resource):
-        """Return the parameters that ``cv_results_`` shows."""
-        return evaluation.trial.params
-
-    def _more_results(self, study, evaluations, resource):
-        """Return further columns of ``cv_results_``."""
-        return {}
-
-    def _more_history(self, study, resource):
-        """Return further columns of ``history_``."""
-        return {}
-
-    def _choose_best(self, refit_metric):
-        """Return the index of the best candidate, by scikit-learn's rule."""
-        return select_best_index(self, refit_metric, self.cv_results_)
-
-    def _best_params(self, best, resource):
-        """Return the parameters of the refit."""
-        return self.cv_results_["params"][self.best_index_]
+            vars(self).update(results.best_attributes())
 
     def score(self, X, y=None, **params):
         """Return the score on such data, as scikit-learn's searches do.
@@ -582,14 +399,8 @@ class SearchCV(BaseSearchCV):
 
     def _of_space(self, params):
         """Return of a row of ``cv_results_`` what the space has."""
-        return params
-
-    def _of_all_folds(self, evaluation):
-        """Return a trial's results; a fold that was not run has NaN for a score."""
-        reports = evaluation.reports
-        blank = without_scores(evaluation.results)
-        folds = range(self.n_splits_)
-        return [reports[i].result if i in reports else blank for i in folds]
+        more = self._resource_names.difference(self.space_.names)
+        return {name: value for name, value in params.items() if name not in more}
 
     def _refit_best(self, problem, events):
         self.best_estimator_ = copy_unfitted(problem.estimator).set_params(
@@ -629,19 +440,3 @@ def python_numbers(search):
     finally:
         for name, value in given.items():
             setattr(search, name, value)
-
-
-def _own_results(evaluations):
-    """Return results once, where a rung of more folds repeats those before it."""
-    first = {}
-    return [
-        result
-        for evaluation in evaluations
-        for result in evaluation.results
-        if first.setdefault(id(result), evaluation) is evaluation
-    ]
-
-
-def write(line):
-    """Tell the user, who set `verbose`."""
-    sys.stdout.write(line + "\n")

@@ -1,7 +1,6 @@
 """BayesSearchCV: few, well-chosen candidates."""
 
 import numbers
-from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -19,13 +18,13 @@ from sklearn_hpo.optimizers import (
 from sklearn_hpo.optimizers._bayesian import Acquisition
 from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import make_scheduler
-from sklearn_hpo.search._objectives import ObjectiveSearchCV
+from sklearn_hpo.search._base import SearchCV
 
 # Least share of the tested rows that a race goes on by.
 _RACING_SHARE = 0.05
 
 
-class BayesSearchCV(ObjectiveSearchCV):
+class BayesSearchCV(SearchCV):
     """Bayesian search with cross-validation, in the place of ``GridSearchCV``.
 
     A model learns from the candidates evaluated so far where the score is likely to
@@ -304,7 +303,8 @@ class BayesSearchCV(ObjectiveSearchCV):
     """
 
     _parameter_constraints = {
-        **ObjectiveSearchCV._parameter_constraints,
+        **SearchCV._parameter_constraints,
+        "objectives": [list, tuple, None],
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
         "surrogate": [
             StrOptions({"auto", "gp", "rbf", "forest", "tpe", "random", "sobol"})
@@ -385,12 +385,8 @@ class BayesSearchCV(ObjectiveSearchCV):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
-    @property
-    def _begins_with_own(self):
-        # the law of the others is what they are known for
-        return make_optimizer(self.surrogate).begins_with_own
-
     def _make_optimizer(self):
+        n_objectives = len(self.objectives or [None])
         if self.acquisition != "auto":
             if self.surrogate not in ("auto", "gp"):
                 raise ValueError(
@@ -403,10 +399,10 @@ class BayesSearchCV(ObjectiveSearchCV):
             )
         size = {"n_initial_points": self.n_initial_points}
         if self.surrogate == "auto" and self.n_initial_points != "auto":
-            if self._n_objectives == 1:
+            if n_objectives == 1:
                 return Portfolio(members=[GaussianProcess(**size), RBF(**size)])
             return Portfolio(members=[HypervolumeGP(**size), DifferentialEvolution()])
-        optimizer = make_optimizer(self.surrogate, self._n_objectives)
+        optimizer = make_optimizer(self.surrogate, n_objectives)
         if "n_initial_points" in optimizer.get_params():
             optimizer.set_params(**size)
         return optimizer
@@ -416,13 +412,6 @@ class BayesSearchCV(ObjectiveSearchCV):
             return super()._make_resource(data)
         y = data.y if is_classifier(self.estimator) and np.ndim(data.y) == 1 else None
         return folds_of(data.splits, num_samples(data.X), y, _RACING_SHARE)
-
-    def _rules(self, problem, scheduler, n_workers, began):
-        return replace(
-            super()._rules(problem, scheduler, n_workers, began),
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-        )
 
     def _make_scheduler(self):
         scheduler = make_scheduler("racing" if self.racing else "full")

@@ -1,17 +1,16 @@
 """EvolutionarySearchCV: populations of candidates that breed."""
 
 import numbers
-from dataclasses import replace
 
 import numpy as np
 
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import make_scheduler
-from sklearn_hpo.search._objectives import ObjectiveSearchCV
+from sklearn_hpo.search._base import SearchCV
 
 
-class EvolutionarySearchCV(ObjectiveSearchCV):
+class EvolutionarySearchCV(SearchCV):
     """Evolutionary search with cross-validation, in the place of ``GridSearchCV``.
 
     A small population of good candidates breeds new ones by crossover and mutation
@@ -306,7 +305,8 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
     """
 
     _parameter_constraints = {
-        **ObjectiveSearchCV._parameter_constraints,
+        **SearchCV._parameter_constraints,
+        "objectives": [list, tuple, None],
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
         "algorithm": [
             StrOptions(
@@ -404,10 +404,6 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
-    @property
-    def _begins_with_own(self):
-        return True
-
     def _make_optimizer(self):
         rates = {"crossover": self.crossover, "mutation": self.mutation}
         settings = {
@@ -427,24 +423,5 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
         given = {**settings, **rates}
         return optimizer.set_params(**{name: given[name] for name in known})
 
-    def _more_history(self, study, resource):
-        columns = super()._more_history(study, resource)
-        diversity = study.optimizer.diversity
-        if diversity is not None:
-            told = [row.tobytes() for row in study.optimizer.rows]
-            # an interrupt while the optimizer is told leaves rows without one
-            after = dict(zip(told, diversity, strict=False))
-            columns["diversity"] = [
-                after.get(e.trial.row.tobytes(), np.nan) for e in study.trials
-            ]
-        return columns
-
     def _make_scheduler(self):
         return make_scheduler("full")
-
-    def _rules(self, problem, scheduler, n_workers, began):
-        return replace(
-            super()._rules(problem, scheduler, n_workers, began),
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-        )

@@ -1,4 +1,4 @@
-"""The history of a search: its public record, and the score that it goes by."""
+"""The history of a search: its public record."""
 
 import math
 from functools import cache
@@ -6,74 +6,20 @@ from functools import cache
 import numpy as np
 from scipy.optimize import nnls
 
-
-def mean_score(results, metric):
-    """Return the mean over folds of the score that is maximised; NaN where undefined.
-
-    Parameters
-    ----------
-    results : list of dict
-        Of the folds of a candidate.
-    metric : str or None
-        Of several scores the one to take; the first if this is none of them.
-
-    Returns
-    -------
-    score : float
-        NaN if the score of a fold is not finite.
-    """
-    mean = float(np.mean([guiding_score(r["test_scores"], metric) for r in results]))
-    return mean if math.isfinite(mean) else math.nan
-
-
-def guiding_score(score, metric):
-    """Return the score that a search goes by.
-
-    Parameters
-    ----------
-    score : float or dict of float
-        Of one fold.
-    metric : str or None
-        Which one of several to take; the first if this is none of them.
-
-    Returns
-    -------
-    score : float
-        The one.
-    """
-    if isinstance(score, dict):
-        return score.get(metric, next(iter(score.values())))
-    return score
+from sklearn_hpo._trial import best_so_far, guiding_score
 
 
 def history(study, resource, metric, *, with_train_score, with_rungs):
-    """Return one entry an evaluation, in lists that `pandas.DataFrame` takes.
+    """Return the public `history_`: one entry an evaluation, in lists.
 
-    Parameters
-    ----------
-    study : Study
-        That has ended.
-    resource : Resource
-        That it shared out.
-    metric : str or None
-        The score that guided it, if there are several.
-    with_train_score : bool
-        Whether training folds were scored.
-    with_rungs : bool
-        Whether to tell the bracket, the rung and its resource.
-
-    Returns
-    -------
-    columns : dict of list
-        The public `history_`.
+    `metric` is the score that guided the study, if there are several.
     """
     plan = study.scheduler.plan
-    n_resources = cache(resource.n_resources)  # one number for all of a rung
     columns = {}
-    best = math.nan
-    for e in sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number)):
-        if e.status == "complete":
-            best = max(e.score, best) if best == best else e.score
+    n_resources = cache(resource.n_resources)  # one number for all of a rung
+    rows = sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number))
+    complete = [e.score if e.status == "complete" else math.nan for e in rows]
+    for e, best in zip(rows, best_so_far(complete), strict=True):
         reports = e.reports.values()
         row = {
             "candidate": e.trial.number,
@@ -102,33 +48,20 @@ def history(study, resource, metric, *, with_train_score, with_rungs):
 def costs(study, resource):
     """Return what each evaluation was planned to cost, and what it did.
 
-    Parameters
-    ----------
-    study : Study
-        That has ended.
-    resource : Resource
-        That it shared out.
-
-    Returns
-    -------
-    columns : dict of list
-        ``planned_cost`` and ``paid_cost``, in evaluations with all of the resource, in
-        the order of `history`.
+    Both are in evaluations with all of the resource, in the order of `history`. What it
+    took to find out whether models may go on counts for the first evaluation.
     """
-    planned, seconds, counted = {}, {}, set()
+    planned, seconds = {}, {}
     cost = cache(resource.cost)
     for e in study.evaluations:
         before = e.earlier_budgets[-1] if e.earlier_budgets else 0.0
         planned[e] = cost(e.budget, before)
-        # a rung of more folds repeats the reports of the one before
-        added = [r for r in e.reports.values() if id(r) not in counted]
-        counted.update(map(id, added))
-        seconds[e] = sum(r.end - r.start for r in added)
+        seconds[e] = sum(r.end - r.start for r in e.own_reports.values())
     unit = _seconds_of_full(study, resource, planned, seconds)
     if study.evaluations:
         first = study.evaluations[0]
-        planned[first] += study.check.cost
-        seconds[first] += study.check.seconds
+        planned[first] += study.jobs.check.cost
+        seconds[first] += study.jobs.check.seconds
     rows = sorted(study.evaluations, key=lambda e: (e.rung, e.trial.number))
     return {
         "planned_cost": [planned[e] for e in rows],
@@ -170,25 +103,11 @@ def _seconds_of_complete(study, resource, complete, planned, seconds):
 def warnings_of_fits(study):
     """Return what each fit warned of, in the order of candidates and folds.
 
-    Parameters
-    ----------
-    study : Study
-        That has ended.
-
-    Returns
-    -------
-    warned : list of tuple
-        One entry a fit that this process has seen the end of.
+    Only those fits count whose end this process has seen.
     """
-    reports = [
-        evaluation.reports[fold]
-        for evaluation in study.evaluations
-        for fold in sorted(evaluation.reports)
-    ]
-    # a rung of more folds repeats the reports of the one before
-    distinct = {id(report): report for report in reports}.values()
     return [
         report.warnings
-        for report in distinct
+        for evaluation in study.evaluations
+        for _, report in sorted(evaluation.own_reports.items())
         if report.warnings is not None and not report.lost
     ]

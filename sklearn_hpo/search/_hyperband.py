@@ -1,28 +1,17 @@
 """HyperbandSearchCV: many candidates, and full fits only for those that earn them."""
 
-import math
 import numbers
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from sklearn_hpo._evaluation.resources import Data, Prices, choose_resource
-from sklearn_hpo._execution.folders import make_folder, remove_folder
+from sklearn_hpo._evaluation.resources import choose_resource
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
-from sklearn_hpo._study.evaluation import Check
-from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo.optimizers import MultiFidelity
 from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import make_scheduler
-from sklearn_hpo.search._base import SearchCV, python_numbers, write
-from sklearn_hpo.search._history import costs
-
-# By so much cheaper must another resource be before measured times choose it; those of
-# fits that take no longer than this tell nothing, and are nothing to save.
-_MUCH_CHEAPER, _LEAST_SECONDS = 1.5, 0.2
+from sklearn_hpo.search._base import SearchCV, python_numbers
+from sklearn_hpo.search._rungs import plan_by_rule
 
 
 class HyperbandSearchCV(SearchCV):
@@ -293,8 +282,6 @@ class HyperbandSearchCV(SearchCV):
     90
     """
 
-    _has_rungs = True
-
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
         "resource": [str],
@@ -423,118 +410,8 @@ class HyperbandSearchCV(SearchCV):
         ([16, 8, 5], [11, 33, 100])
         """
         with python_numbers(self):
-            problem, _, scheduler = self._prepare(X, y, params)
-        return self._by_rule(problem, scheduler)
-
-    def _by_rule(self, problem, scheduler):
-        """Return the plan of a search whose costs have not been measured."""
-        check_cost = self._check_cost(problem, scheduler)
-        return self._describe(scheduler.plan, problem.resource, check_cost)
-
-    def _describe(self, rungs, resource, check_cost=0.0):
-        columns = ["bracket", "rung", "resource", "n_candidates", "n_resources", "cost"]
-        plan = {name: [] for name in columns}
-        below = 0.0
-        for rung in rungs:
-            cost = resource.cost(rung.budget, below if rung.level else 0.0)
-            below = rung.budget
-            entry = (
-                rung.bracket,
-                rung.level,
-                resource.name,
-                rung.n_trials,
-                resource.n_resources(rung.budget),
-                rung.n_trials * cost,
-            )
-            for name, value in zip(columns, entry, strict=True):
-                plan[name].append(value)
-        plan["cost"][0] += check_cost
-        return plan
-
-    def _check_cost(self, problem, scheduler):
-        """Return the cost of the trial of whether models may go on."""
-        resource, budgets = problem.resource, _budgets(scheduler)
-        if not resource.continues or len(budgets) == 1:
-            return 0.0
-        # on one fold: in steps, and in one go with the second and the last of them
-        tried = budgets[: self._n_rungs_tried]
-        steps = zip(tried, [0.0, *tried], strict=False)
-        in_one_go = sum({tried[1], tried[-1]})
-        cost = sum(resource.cost(*step) for step in steps) + in_one_go
-        return cost / len(problem.splits)
-
-    @property
-    def _n_rungs_tried(self):
-        """How many rungs to try on the first candidate; None for all.
-
-        No more than models need to show that they may go on, if a longer fit could
-        come too late or be ended.
-        """
-        limits = self.max_time, self.fit_timeout, self.fit_memory_limit
-        return None if limits == (None,) * 3 else 2
-
-    def _tried(self, study_of, problem, scheduler, executor):
-        """Return what is left of the plan when the first candidate has been fitted.
-
-        Models that can't go on begin anew on each rung, and a search with the resource
-        "auto" that would be far cheaper with folds turns to them.
-        """
-        if not problem.resource.continues:
-            return problem, scheduler, Check()
-        study = study_of(self._make_optimizer(), scheduler)
-        by_folds = partial(self._by_folds, problem, scheduler, study.space.size)
-
-        def decide(result):
-            resource = _measured(problem.resource, result, scheduler)
-            pays = self._is_dear(resource, scheduler, by_folds, len(problem.splits))
-            return {**result, "by_fold": pays}
-
-        report = study.check_going_on(executor, decide, self._n_rungs_tried)
-        if report is None:
-            return problem, scheduler, Check()
-        result, seconds = report.result, report.end - report.start
-        resource = _measured(problem.resource, result, scheduler)
-        cost = self._check_cost(problem, scheduler)
-        if resource.prices is not None:
-            cost = resource.prices.measuring / len(problem.splits)
-        if result["by_fold"]:
-            each = _cost_of_each(scheduler.plan, resource)
-            name = resource.name
-            resource, scheduler = by_folds()
-            if self.verbose > 0:
-                least = _cost_of_each(scheduler.plan, resource)
-                write(
-                    f"Turning to folds, as {name} saves too little: on the first "
-                    f"candidate, rungs cost {each:.2f} full evaluations for each "
-                    f"candidate, and rungs of folds {least:.2f}"
-                )
-        check = Check(result["difference"], seconds, cost)
-        return replace(problem, resource=resource), scheduler, check
-
-    def _is_dear(self, resource, scheduler, by_folds, n_splits):
-        """Whether rungs of folds would be so much cheaper that no clock errs so far."""
-        chosen = self.resource, self.min_resources, self.max_resources
-        prices = resource.prices
-        if chosen != ("auto",) * 3 or prices is None or n_splits < 2:
-            return False
-        if prices.whole < _LEAST_SECONDS:
-            return False
-        folds, other = by_folds()
-        least = _cost_of_each(other.plan, folds)
-        return _cost_of_each(scheduler.plan, resource) >= _MUCH_CHEAPER * least
-
-    def _by_folds(self, problem, scheduler, n_points):
-        """Return folds as the resource, and a scheduler of as many candidates."""
-        data = Data(
-            problem.estimator, problem.X, problem.y, problem.splits, None, frozenset()
-        )
-        resource = choose_resource("folds", "auto", "auto", data)
-        setting = self._setting(resource, n_points, len(problem.splits))
-        if not scheduler.says_n_candidates:
-            setting = replace(setting, n_candidates=scheduler.n_candidates)
-        other = self._make_scheduler()
-        other.start(setting)
-        return resource, other
+            _, problem, _, scheduler = self._prepare(X, y, params)
+        return plan_by_rule(self, problem, scheduler)
 
     def _make_resource(self, data):
         return choose_resource(
@@ -562,125 +439,8 @@ class HyperbandSearchCV(SearchCV):
         ours = {"factor": self.factor, "n_brackets": self.n_brackets}
         return scheduler.set_params(**{name: ours[name] for name in own})
 
-    @property
-    def _learns(self):
-        """Whether candidates depend on scores."""
-        return make_optimizer(self.optimizer).learns
-
     def _make_optimizer(self):
         optimizer = make_optimizer(self.optimizer)
         if optimizer.multi_fidelity:
             return optimizer
         return MultiFidelity(optimizer=optimizer)
-
-    def _rules(self, problem, scheduler, n_workers, began):
-        rules = super()._rules(problem, scheduler, n_workers, began)
-        # without a surrogate nothing depends on who ends first
-        return replace(rules, deterministic=self.deterministic and self._learns)
-
-    @contextmanager
-    def _waiting_models(self, resource, executor):
-        if not resource.continues:
-            yield None
-        elif self.model_dir is None:
-            yield PausedModels(executor.folder)
-        else:
-            folder = make_folder("models_", self.model_dir)
-            try:
-                yield PausedModels(folder)
-            finally:
-                remove_folder(folder)
-
-    def _overture(self, problem, scheduler):
-        plan = self._by_rule(problem, scheduler)
-        columns = ("bracket", "n_candidates", "n_resources")
-        rungs = "; ".join(
-            f"bracket {bracket}: {n} with {n_resources}"
-            for bracket, n, n_resources in zip(*(plan[c] for c in columns), strict=True)
-        )
-        return (
-            f"Sharing out {problem.resource.name} over {len(problem.splits)} folds "
-            f"({rungs}), as costly as {sum(plan['cost']):.1f} full evaluations"
-        )
-
-    def _listed_params(self, evaluation, resource):
-        more = resource.params(resource.n_resources(evaluation.budget))
-        params = evaluation.trial.params
-        return {**params, **more} if more else params  # a dict takes much memory
-
-    def _more_results(self, study, evaluations, resource):
-        rungs = study.scheduler.plan
-        budgets = sorted({rung.budget for rung in rungs})
-        self.max_resources_ = resource.n_resources(1.0)
-        self.min_resources_ = resource.n_resources(budgets[0])
-        self.resource_ = resource.name
-        self._resource_names = set(resource.params(resource.maximum))
-        self.plan_ = self._describe(rungs, resource, study.check.cost)
-        iters = [budgets.index(rungs[e.rung].budget) for e in evaluations]
-        self.n_iterations_ = 1 + max(iters)
-        self.n_possible_iterations_ = len(budgets)
-        n_first = sum(rung.n_trials for rung in rungs if rung.level == 0)
-        self.n_required_iterations_ = 1 + math.floor(math.log(n_first, self.factor))
-        self.n_candidates_ = [iters.count(i) for i in range(self.n_iterations_)]
-        self.n_resources_ = [
-            resource.n_resources(b) for b in budgets[: self.n_iterations_]
-        ]
-        self.n_remaining_candidates_ = math.ceil(self.n_candidates_[-1] / self.factor)
-        amounts = [resource.n_resources(e.budget) for e in evaluations]
-        return {"iter": iters, "n_resources": amounts}
-
-    def _more_history(self, study, resource):
-        return costs(study, resource)
-
-    def _shortfalls(self, study, evaluations, problem):
-        """Say what did not go on, and if no candidate got all of the resource."""
-        resource = problem.resource
-        shortfalls = []
-        difference = study.check.difference
-        if difference is not None and not resource.by_fold:
-            shortfalls.append(
-                f"{type(problem.estimator).__name__} does not go on training by "
-                f"{resource.name!r}, so each rung was a fit of its own, which takes "
-                f"longer than planned: on the first candidate, {difference}."
-            )
-        scored = [e.budget for e in evaluations if math.isfinite(e.score)]
-        if scored and not any(e.status == "complete" for e in evaluations):
-            n_resources = resource.n_resources(max(scored))
-            shortfalls.append(
-                f"No candidate has a score with all of {resource.name!r}, "
-                f"{resource.n_resources(1.0):g}: the best one has had {n_resources:g}."
-            )
-        return shortfalls
-
-    def _of_space(self, params):
-        named = self._resource_names.difference(self.space_.names)
-        return {name: value for name, value in params.items() if name not in named}
-
-    def _best_params(self, best, resource):
-        """Return the best candidate, with the iterations that it made use of."""
-        n_iter_used = [report.n_iter_used for report in best.reports.values()]
-        n_resources = resource.n_resources(best.budget)
-        if all(n is not None and n < n_resources for n in n_iter_used):
-            n_resources = math.ceil(np.mean(n_iter_used))
-        return {**best.trial.params, **resource.params(n_resources)}
-
-
-def _budgets(scheduler):
-    return tuple(sorted({rung.budget for rung in scheduler.plan}))
-
-
-def _measured(resource, result, scheduler):
-    """Return a resource that goes on as far as it may, with the prices of that."""
-    if result["difference"] is not None:
-        resource = resource.plain()
-    return replace(resource, prices=Prices.of(result, _budgets(scheduler)))
-
-
-def _cost_of_each(rungs, resource):
-    """Return the mean cost of the candidates of a plan, in whole evaluations."""
-    n, cost, below = 0, 0.0, 0.0
-    for rung in rungs:
-        n += 0 if rung.level else rung.n_trials
-        cost += rung.n_trials * resource.cost(rung.budget, rung.level and below)
-        below = rung.budget
-    return cost / n

@@ -1,59 +1,70 @@
 """Several objectives of a search: what they are, their front and its volume."""
 
 from collections import Counter
-from functools import partial
 
 import numpy as np
 
-from sklearn_hpo._numerics.pareto import first_front, hypervolume, knee
+from sklearn_hpo._numerics.pareto import first_front, hypervolume
 from sklearn_hpo._sklearn_compat import named_scorers, scorer_attribute
-from sklearn_hpo.search._base import SearchCV
+from sklearn_hpo._trial import mean_score
 
 TIMES = {"neg_fit_time": "fit_time", "neg_score_time": "score_time"}
 
 
-class ObjectiveSearchCV(SearchCV):
-    """Base of the searches that have `objectives`."""
+class Objectives:
+    """What a search maximises: one score, or several goals at once.
 
-    _parameter_constraints = {
-        **SearchCV._parameter_constraints,
-        "objectives": [list, tuple, None],
-    }
+    Held by a search that is being fitted; of the search it keeps three parameters.
+    """
+
+    def __init__(self, search):
+        self.given = getattr(search, "objectives", None)
+        self.refit = search.refit
+        self.scoring = search.scoring
+        # the score that guides the search, where there are several
+        self.metric = self.refit if isinstance(self.refit, str) else None
+        self._may_be_given = hasattr(search, "objectives")
 
     @property
-    def _goes_by_times(self):
-        """Whether the seconds of fits or scores are objectives, so must be real."""
-        return not TIMES.keys().isdisjoint(self.objectives or ())
+    def several(self):
+        """Whether the optimizer learns more than one number of each candidate."""
+        return self.given is not None
+
+    def __len__(self):
+        return len(self.given) if self.several else 1
 
     @property
-    def _n_objectives(self):
-        return len(self.objectives or [None])
+    def names(self):
+        """The names under which they stand in ``cv_results_``, if several."""
+        return list(map(name_of, self.given or ()))
 
-    def _caches_transformers(self):
+    @property
+    def need_all_of_fits(self):
+        """Whether times or sizes of models matter, so fits may not share anything."""
         # a shared transformer is equal, but need not be stored in as many bytes
-        return super()._caches_transformers() and not any(
-            map(callable, self.objectives or ())
+        return callable(self.refit) or any(
+            callable(objective) or objective in TIMES for objective in self.given or ()
         )
 
-    def _get_scorers(self):
-        if self.objectives is None:
-            if self.refit == "knee" and not named(self.scoring):
+    def scorers(self, search):
+        """Return what scores the held-out folds, or None for scikit-learn's own way."""
+        if not self.several:
+            needs_front = self._may_be_given and self.refit == "knee"
+            if needs_front and not named(self.scoring):
                 raise ValueError(
                     "refit='knee' looks for the knee of a front, so it needs "
                     "objectives, two or more; else leave refit True."
                 )
-            return super()._get_scorers()
-        of_models = [f for f in self.objectives if callable(f)]
-        more = {name_of(f): ModelScorer(f) for f in of_models}
-        scorers = named_scorers(self, more)
-        check_names(self, scorer_attribute(scorers), list(map(name_of, of_models)))
-        self._check_refit(scorer_attribute(scorers))
-        return scorers, self.refit
+            return None
+        of_models = {name_of(f): ModelScorer(f) for f in self.given if callable(f)}
+        scorers = named_scorers(search, of_models)
+        self._check_names(scorer_attribute(scorers), list(of_models))
+        self.check_refit(scorer_attribute(scorers))
+        return scorers
 
-    def _check_refit(self, scores):
-        if self.objectives is None:
-            super()._check_refit(scores)
-        elif not (self.refit is False or callable(self.refit)) and (
+    def check_refit(self, scores):
+        """Raise unless `refit` says which candidate of a front is the best."""
+        if not (self.refit is False or callable(self.refit)) and (
             self.refit is True or self.refit not in [*scores, "knee"]
         ):
             raise ValueError(
@@ -62,46 +73,61 @@ class ObjectiveSearchCV(SearchCV):
                 "callable that gets cv_results_ and returns an index, or False."
             )
 
-    def _prepare(self, X, y, params):
-        prepared = super()._prepare(X, y, params)
-        if self.objectives is not None and any(
-            isinstance(point, tuple) for point in self.initial_candidates or ()
-        ):
+    def check_initial(self, candidates):
+        """Raise if a candidate has one score, but there are several."""
+        if self.several and any(isinstance(c, tuple) for c in candidates or ()):
             raise ValueError(
                 "initial_candidates holds a known score, but there are several "
-                f"objectives, {self.objectives!r}: leave the scores out."
+                f"objectives, {self.given!r}: leave the scores out."
             )
-        return prepared
 
-    def _make_objectives(self):
-        if self.objectives is None:
+    def score(self, results):
+        """Return the score that guides the search, of the results of folds."""
+        return mean_score(results, self.metric)
+
+    def values(self, results):
+        """Return what a candidate reaches in each objective, to be maximised, if any.
+
+        That are means over folds; all are NaN if a fit failed, a mean is not finite, or
+        there are no results. (A fit that fails soon would be the best of all in time.)
+        """
+        if not self.several:
             return None
-        return partial(values, objectives=list(map(name_of, self.objectives)))
+        nothing = np.full(len(self), np.nan)
+        if not results or any(result["fit_error"] is not None for result in results):
+            return nothing
+        table = [[_value(result, name) for name in self.names] for result in results]
+        means = np.mean(table, axis=0)
+        return means if np.isfinite(means).all() else nothing
 
-    def _close(self, study, problem):
-        reached = study.objectives_of
-        if reached is not None:
-            self._reached = np.array([reached(e.results) for e in study.listed])
-            self.pareto_front_ = front(self._reached)
-        super()._close(study, problem)
+    def _check_names(self, scorers, of_models):
+        """Raise unless objectives can be told apart and found.
 
-    def _more_history(self, study, resource):
-        reached = study.objectives_of
-        if reached is None:
-            return {}
-        begun = [reached(e.results if e.settled else []) for e in study.trials]
-        return {"hypervolume": volumes(np.array(begun), study.optimizer.n_design)}
-
-    def _choose_best(self, refit_metric):
-        if self.objectives is None or self.refit != "knee":
-            return super()._choose_best(refit_metric)
-        rows = self.pareto_front_
-        if len(rows):
-            return rows[knee(-self._reached[rows])]
-        # nobody has all objectives: whoever has a score can be fitted, at least
-        columns = [c for c in self.cv_results_ if c.startswith("mean_test_")]
-        scores = np.column_stack([self.cv_results_[c] for c in columns])
-        return int(np.isfinite(scores).sum(axis=1).argmax())
+        `scorers` are by name, with those of models in the place of others.
+        """
+        names = self.names
+        known = [*scorers, *TIMES]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(
+                f"objectives holds {unknown[0]!r}, which is none of {known}: the names "
+                "of scoring ('score' where it has none), and two times."
+            )
+        taken = [*TIMES, *(self.scoring if named(self.scoring) else ["score"])]
+        clashing = [name for name in of_models if name in taken]
+        if clashing:
+            raise ValueError(
+                f"objectives holds a function named {clashing[0]!r}, but that is the "
+                "name of a score or of a time: rename it."
+            )
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise ValueError(f"objectives holds {repeated[0]!r} more than once.")
+        if len(names) < 2:
+            raise ValueError(
+                f"objectives={self.given!r} must hold two or more; for a single one "
+                "leave it None and name it in refit."
+            )
 
 
 class ModelScorer:
@@ -128,20 +154,7 @@ class ModelScorer:
 def name_of(objective):
     """Return the name under which an objective stands in ``cv_results_``.
 
-    Parameters
-    ----------
-    objective : str or callable
-        As the user gave it.
-
-    Returns
-    -------
-    name : str
-        The objective, or its ``__name__``.
-
-    Raises
-    ------
-    ValueError
-        If it has no name.
+    That is the string, or the ``__name__`` of a callable; a lambda has none.
     """
     name = getattr(objective, "__name__", objective)
     if not isinstance(name, str) or name == "<lambda>":
@@ -152,75 +165,9 @@ def name_of(objective):
     return name
 
 
-def check_names(search, scorers, of_models):
-    """Raise unless objectives can be told apart and found.
-
-    Parameters
-    ----------
-    search : ObjectiveSearchCV
-        With `objectives`, as the user gave them.
-    scorers : dict of callable
-        By name; those of models take the place of others.
-    of_models : list of str
-        Names of the objectives that are callables.
-
-    Raises
-    ------
-    ValueError
-        If they are fewer than two, repeat one another, take the name of a score, or
-        are unknown.
-    """
-    names = list(map(name_of, search.objectives))
-    known = [*scorers, *TIMES]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(
-            f"objectives holds {unknown[0]!r}, which is none of {known}: the names of "
-            "scoring ('score' where it has none), and two times."
-        )
-    taken = [*TIMES, *(search.scoring if named(search.scoring) else ["score"])]
-    clashing = [name for name in of_models if name in taken]
-    if clashing:
-        raise ValueError(
-            f"objectives holds a function named {clashing[0]!r}, but that is the name "
-            "of a score or of a time: rename it."
-        )
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise ValueError(f"objectives holds {repeated[0]!r} more than once.")
-    if len(names) < 2:
-        raise ValueError(
-            f"objectives={search.objectives!r} must hold two or more; for a single one "
-            "leave it None and name it in refit."
-        )
-
-
 def named(scoring):
     """Return whether `scoring` gives each score a name."""
     return isinstance(scoring, list | tuple | dict | set)
-
-
-def values(results, objectives):
-    """Return what a candidate reaches in each objective, to be maximised.
-
-    Parameters
-    ----------
-    results : list of dict
-        Of its folds.
-    objectives : list of str
-        Names of scores, and of times with "neg_" before them.
-
-    Returns
-    -------
-    values : ndarray of shape (n_objectives,)
-        Means over folds; all NaN if a fit failed, a mean is not finite, or there are no
-        results. (A fit that fails soon would be the best of all in time.)
-    """
-    if not results or any(result["fit_error"] is not None for result in results):
-        return np.full(len(objectives), np.nan)
-    table = [[_value(result, name) for name in objectives] for result in results]
-    means = np.mean(table, axis=0)
-    return means if np.isfinite(means).all() else np.full(len(objectives), np.nan)
 
 
 def _value(result, name):
@@ -229,17 +176,9 @@ def _value(result, name):
 
 
 def front(table):
-    """Return the numbers of the rows that no other dominates.
+    """Return the numbers of the rows that no other dominates, in ascending order.
 
-    Parameters
-    ----------
-    table : ndarray of shape (n, n_objectives)
-        To be maximised; NaN for failures.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_front,), int
-        In ascending order.
+    `table` is to be maximised, with NaN for failures.
     """
     whole = np.flatnonzero(np.isfinite(table).all(axis=1))
     return whole[first_front(-table[whole])]
@@ -248,18 +187,8 @@ def front(table):
 def volumes(table, n_first):
     """Return the hypervolume of the first row, of the first two, and so on.
 
-    Parameters
-    ----------
-    table : ndarray of shape (n, n_objectives)
-        To be maximised; NaN for failures.
-    n_first : int
-        How many of the rows set the reference point: the worst of them in each
-        objective; of all rows, if those failed.
-
-    Returns
-    -------
-    volumes : list of float
-        Of the front against that point.
+    `table` is to be maximised, with NaN for failures. The reference point is the worst
+    of the first `n_first` rows in each objective; of all rows, if those failed.
     """
     losses = -table[np.isfinite(table).all(axis=1)]
     opening = -table[:n_first]

@@ -12,19 +12,9 @@ _N_PROBES = 16
 
 
 def check_names(space, estimator):
-    """Raise if the estimator does not take a parameter name.
+    """Raise a ValueError if the estimator does not take a parameter name.
 
-    Parameters
-    ----------
-    space : SearchSpace
-        Whose names are checked.
-    estimator : estimator object
-        What will be searched.
-
-    Raises
-    ------
-    ValueError
-        Naming the unknown parameter and the nearest valid names.
+    It names the unknown parameter and the nearest valid names.
     """
     valid = estimator.get_params(deep=True)
     owners = tuple(f"{name}__" for name in space.names)
@@ -56,28 +46,9 @@ def _refusal(estimator, params):
 def complete_points(points, space, estimator, seed):
     """Return whole candidates from what the user gave as `initial_candidates`.
 
-    Parameters
-    ----------
-    points : None, "default" or list of dict
-        "default" stands for the estimator's own values, as far as the space has them.
-    space : SearchSpace
-        Where the points must lie.
-    estimator : estimator object
-        Whose current values are the default.
-    seed : int
-        Of the draws for parameters that a dict leaves out.
-
-    Returns
-    -------
-    candidates : list of dict
-        Parameters of whole candidates.
-
-    Raises
-    ------
-    TypeError
-        If a point is not a dict.
-    ValueError
-        If a point lies outside the space.
+    Parameters that a dict leaves out are drawn from `seed`. "default" stands for the
+    estimator's own values, as far as the space has them. Raises a TypeError if a point
+    is no dict, and a ValueError if it lies outside the space.
     """
     if points is None:
         return []
@@ -102,19 +73,8 @@ def complete_points(points, space, estimator, seed):
 def own_candidate(space, estimator, seed):
     """Return the estimator as it is, as far as the space has its values.
 
-    Parameters
-    ----------
-    space : SearchSpace
-        Where the candidate must lie.
-    estimator : estimator object
-        Whose current values count.
-    seed : int
-        Of the draws for parameters whose current value is not in the space.
-
-    Returns
-    -------
-    candidates : list of dict
-        One, or none if the space has no current value at all.
+    Those that it does not have are drawn from `seed`. It is a list of one candidate, or
+    empty if the space has no current value at all.
     """
     branch, own = space.match(estimator.get_params(deep=True))
     if not own:
@@ -129,22 +89,10 @@ def own_candidate(space, estimator, seed):
 
 
 def whole_grid(param_distributions, space, n_trials):
-    """Return all candidates of a space that the budget covers, else none.
+    """Return all candidates of a space if there are no more than `n_trials`, else none.
 
-    Parameters
-    ----------
-    param_distributions : dict or list of dict
-        What the user gave.
-    space : SearchSpace
-        The same, checked.
-    n_trials : int
-        How many candidates the budget covers.
-
-    Returns
-    -------
-    candidates : list of dict
-        In the order of scikit-learn's ``ParameterGrid``. Equal candidates stand in it
-        as often as there, so that results get the rows of ``GridSearchCV``.
+    They are in the order of scikit-learn's ``ParameterGrid``. Equal candidates stand in
+    it as often as there, so that results get the rows of ``GridSearchCV``.
     """
     if space.size > n_trials:
         return []

@@ -6,19 +6,73 @@ from contextlib import contextmanager
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_hpo._evaluation.copies import uncopied
+from sklearn_hpo._evaluation.evaluate import evaluate, lost
 from sklearn_hpo._evaluation.fit_warnings import sink
+from sklearn_hpo._execution.executor import open_executor
+from sklearn_hpo._execution.folders import make_folder, remove_folder
 from sklearn_hpo._execution.limits import CAN_MEASURE_MEMORY
 from sklearn_hpo._sklearn_compat import num_samples
+from sklearn_hpo._study.jobs import FoldJobs
+from sklearn_hpo._study.paused import PausedModels
+
+
+@contextmanager
+def open_workers(search, problem, events):
+    """Yield the executor of a search, on the joblib backend that is active."""
+    with (
+        own_filters(problem.resource),
+        open_executor(
+            evaluate, problem, search.n_jobs, lost, in_process=bool(problem.limits)
+        ) as executor,
+    ):
+        executor.check(parts_of_jobs(search, has_listeners=events.has_listeners))
+        yield executor
+    if problem.transformer_cache is not None:
+        problem.transformer_cache.clear()
+
+
+@contextmanager
+def open_jobs(search, problem, scheduler, executor, events, **settings):
+    """Yield what runs the jobs of a study; `settings` are those of `FoldJobs`."""
+    exact = scheduler.keeps_to_plan
+    rungs = [rung.n_trials if exact else None for rung in scheduler.plan]
+    n_splits, resource = len(problem.splits), problem.resource
+    with (
+        events.searching(rungs, n_splits, detach=not executor.in_caller) as fold_events,
+        _paused_models(search, resource, executor) as models,
+    ):
+        yield FoldJobs(
+            executor,
+            n_splits,
+            by_fold=resource.by_fold,
+            fold_order=resource.order,
+            paused_models=models,
+            fold_events=fold_events,
+            **settings,
+        )
+
+
+@contextmanager
+def _paused_models(search, resource, executor):
+    """Yield the keeper of models that may go on, if the resource needs one."""
+    folder = getattr(search, "model_dir", None)
+    if not resource.continues:
+        yield None
+    elif folder is None:
+        yield PausedModels(executor.folder)
+    else:
+        folder = make_folder("models_", folder)
+        try:
+            yield PausedModels(folder)
+        finally:
+            remove_folder(folder)
 
 
 @contextmanager
 def own_filters(resource):
     """Protect the filters of warnings, and set those that workers shall have.
 
-    Parameters
-    ----------
-    resource : Resource
-        Which may give fits few iterations on purpose.
+    A resource that continues gives fits few iterations on purpose.
     """
     # worker threads enter and leave filters of their own in any order
     with warnings.catch_warnings(), sink():
@@ -33,24 +87,9 @@ def own_filters(resource):
 
 
 def limit_folder_of(limits, executor):
-    """Return where workers say why they ended themselves, if there are limits.
+    """Return where workers say why they ended themselves, or None without limits.
 
-    Parameters
-    ----------
-    limits : Limits
-        Of each fit.
-    executor : SequentialExecutor or ParallelExecutor
-        That runs the fits.
-
-    Returns
-    -------
-    folder : Path or None
-        None without limits.
-
-    Raises
-    ------
-    ValueError
-        If the limits can't be held.
+    Raises a ValueError if the limits can't be held.
     """
     if not limits:
         return None
@@ -67,13 +106,7 @@ def limit_folder_of(limits, executor):
 
 
 def warn_of_shared(problem):
-    """Warn if fits have to share what belongs to one fit.
-
-    Parameters
-    ----------
-    problem : Problem
-        With the metadata of ``fit``.
-    """
+    """Warn if fits have to share what belongs to one fit."""
     given = {**problem.fit_params, **problem.score_params}
     for name, reason in uncopied(given, num_samples(problem.X)).items():
         warnings.warn(
@@ -88,17 +121,8 @@ def warn_of_shared(problem):
 def parts_of_jobs(search, has_listeners):
     """Return what jobs hold beside the problem, by the names that the user knows.
 
-    Parameters
-    ----------
-    search : SearchCV
-        Whose `param_distributions` may list any objects.
-    has_listeners : bool
-        Whether callbacks listen, which are told who calls: the search.
-
-    Returns
-    -------
-    parts : dict of str to object
-        To be checked before the first fit.
+    It is to be checked before the first fit. `param_distributions` may list any
+    objects; callbacks, if any listen, are told who calls: the search.
     """
     branches = search.param_distributions
     branches = [branches] if isinstance(branches, dict) else branches

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_hpo._study.tuner import Tuner
 from sklearn_hpo.search._points import complete_points, own_candidate, whole_grid
 
 # Of an earlier search, the best candidates are evaluated first: this share of the
@@ -27,40 +28,40 @@ class Start:
         Results on the same folds and data, as good as evaluated.
     source_task : tuple of (rows, losses)
         Results of another study, which may mislead.
+    seed : int
+        Of the candidates.
     """
 
     first: list[dict[str, Any]]
     source: str
     given_scores: tuple[Any, Any]
     source_task: tuple[Any, Any]
+    seed: int
+
+    def tuner(self, space, optimizer, n_trials, *, n_objectives, journal):
+        """Return what proposes the candidates, which may go on with an earlier run."""
+        tuner = Tuner(
+            space,
+            n_trials,
+            optimizer=optimizer,
+            n_objectives=n_objectives,
+            seed=self.seed,
+            initial_candidates=self.first,
+        )
+        tuner.begin_with(
+            initial_source=self.source,
+            given_scores=self.given_scores,
+            source_task=self.source_task,
+            recorded={} if journal is None else journal.proposals,
+        )
+        return tuner
 
 
-def make_start(search, space, metric, n_trials, seed):
+def make_start(search, space, metric, n_trials, seed, begins_with_own):
     """Return what the settings of a search say of its beginning.
 
-    Parameters
-    ----------
-    search : SearchCV
-        With `initial_candidates`, `warm_start_from`, `param_distributions` and
-        `estimator`.
-    space : SearchSpace
-        Its space.
-    metric : str or None
-        Name of the score that guides it, if it has several.
-    n_trials : int
-        How many candidates the budget covers.
-    seed : int
-        Of the draws for parameters that a point leaves out.
-
-    Returns
-    -------
-    start : Start
-        With all candidates of the space, if the budget covers them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a point is malformed or outside the space.
+    It has all candidates of the space, if `n_trials` cover them. Parameters that a
+    point leaves out are drawn from `seed`.
     """
     points, given_scores = split_known(search.initial_candidates)
     first = complete_points(points, space, search.estimator, seed)
@@ -82,9 +83,9 @@ def make_start(search, space, metric, n_trials, seed):
     grid = whole_grid(search.param_distributions, space, n_trials)
     first += [params for params in grid if space.key(params) not in by_key]
     source = "initial"
-    if not first and search.initial_candidates is None and search._begins_with_own:
+    if not first and search.initial_candidates is None and begins_with_own:
         first, source = own_candidate(space, search.estimator, seed), "estimator"
-    return Start(first, source, given_scores, source_task)
+    return Start(first, source, given_scores, source_task, seed)
 
 
 def _guides(scoring, metric):
@@ -98,25 +99,11 @@ def _guides(scoring, metric):
 
 
 def split_known(points):
-    """Separate points to evaluate from those whose scores are known.
+    """Separate points to evaluate from pairs whose scores are given.
 
-    Parameters
-    ----------
-    points : None, "default" or list
-        `initial_candidates`: dicts, and pairs of a dict and its score.
-
-    Returns
-    -------
-    points : None, "default" or list of dict
-        What is to be evaluated. The best of the known points is among it, first: a
-        search can only return what it has evaluated on its own folds.
-    given_scores : list of (dict, float)
-        The other known points.
-
-    Raises
-    ------
-    ValueError
-        If a score is not a finite number.
+    The best of the given ones is among those to evaluate, first: a search can only
+    return what it has evaluated on its own folds. Raises a ValueError if a score is not
+    a finite number.
     """
     if not isinstance(points, list):
         return points, []
@@ -144,27 +131,12 @@ def _as_float(value):
 
 
 def earlier_results(source, metrics, space):
-    """Return candidates and scores of an earlier search.
+    """Return candidates and finite scores of an earlier search, best first.
 
-    Parameters
-    ----------
-    source : fitted search, dict or DataFrame
-        The search, or its ``cv_results_``.
-    metrics : list of str
-        What the score that guides the new search may be called, likeliest first.
-    space : SearchSpace
-        Of the new search.
-
-    Returns
-    -------
-    results : list of (dict, float)
-        Those with a finite score, best first. Of a search by halving each candidate
-        stands once, with its score on the last rung, and higher rungs come first.
-
-    Raises
-    ------
-    ValueError
-        If there are no candidates or no scores in it.
+    `source` is a fitted search, or its ``cv_results_``; `metrics` are the names that
+    the score may have, likeliest first. Of a search by halving each candidate stands
+    once, with its score on the last rung, and higher rungs come first. Raises a
+    ValueError if there are no candidates or no scores in it.
     """
     table = getattr(source, "cv_results_", source)
     names = [f"mean_test_{metric}" for metric in metrics]
@@ -215,26 +187,7 @@ def _has(table, name):
 def inside(results, space, strict=False):
     """Return rows and losses of the results that lie in a space.
 
-    Parameters
-    ----------
-    results : list of (dict, float)
-        Candidates and scores.
-    space : SearchSpace
-        The space of the new search.
-    strict : bool, default=False
-        Whether all of them must, or only one.
-
-    Returns
-    -------
-    rows : ndarray of shape (n, n_columns)
-        Canonical rows.
-    losses : ndarray of shape (n,)
-        Negative scores.
-
-    Raises
-    ------
-    ValueError
-        If a result is outside that must not be; the message tells why.
+    If `strict`, all of them must, else one; a ValueError tells why one does not.
     """
     fitting = [pair for pair in results if strict or space.contains(pair[0])]
     if results and not fitting:
