@@ -233,7 +233,7 @@ def test_large_test_sets_come_before_tiny_ones(form):
     sizes = np.repeat(np.arange(4), [2, 6, 72, 40])
     splits = [tuple(map(FORMS[form], fold)) for fold in PredefinedSplit(sizes).split()]
     search = HyperbandSearchCV(SVC(), {"C": range(1, 99)}, cv=splits)
-    folds = search._prepare(X, Y, {})[0].resource
+    folds = search._prepare(X, Y, {})[1].resource
     assert folds.order == (2, 3, 1, 0)
     assert folds.minimum == 1
     # the largest test set leaves the least to train on

@@ -43,6 +43,7 @@ from sklearn_hpo._evaluation.transformer_cache._keys import key_of
 from sklearn_hpo._evaluation.transformer_cache._packing import packed
 from sklearn_hpo._evaluation.transformer_cache._store import Entry
 from sklearn_hpo._execution.pickling import SharedFile
+from sklearn_hpo._study.stopping import Stopping
 
 X, Y = load_breast_cancer(return_X_y=True)
 X, Y = X[:150, :8].copy(), Y[:150]
@@ -520,7 +521,7 @@ def test_where_times_are_goals_nothing_is_shared(settings, loads):
 
 def test_memory_of_fits_is_not_limited_and_shared():
     fitted = search(fit_memory_limit=10**9, n_jobs=2, refit=False)
-    problem, *_ = fitted._prepare(X, Y, {})
+    _, problem, *_ = fitted._prepare(X, Y, {})
     assert problem.transformer_cache is None
 
 
@@ -564,15 +565,17 @@ def test_seconds_saved_count_where_a_whole_fit_is_meant(tmp_path):
     """The refit shares nothing, so that its time is foreseen from a fit alone."""
     path = tmp_path / "file.jsonl"
     fitted = search(checkpoint=path)
-    problem, space, scheduler = fitted._prepare(X, Y, {})
-    study = fitted._run(problem, space, scheduler, FitEvents(fitted, X, Y), 0.0)
+    space, problem, *parts = fitted._prepare(X, Y, {})
+    events = FitEvents(fitted, X, Y)
+    study, _ = fitted._run(problem, space, *parts, Stopping(), events)
     saved = [r.saved for e in study.trials for r in e.reports.values()]
     assert np.mean(np.array(saved) > 0) > 0.5
     times = [r.result["fit_time"] for r in study.trials[-1].reports.values()]
     assert study.trials[-1].fit_seconds > np.mean(times)
     again = search(checkpoint=path)
-    problem, space, scheduler = again._prepare(X, Y, {})
-    study = again._run(problem, space, scheduler, FitEvents(again, X, Y), 0.0)
+    space, problem, *parts = again._prepare(X, Y, {})
+    events = FitEvents(again, X, Y)
+    study, _ = again._run(problem, space, *parts, Stopping(), events)
     assert [r.saved for e in study.trials for r in e.reports.values()] == saved
 
 

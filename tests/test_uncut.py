@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 from sklearn_hpo._execution import signals as signals
 from sklearn_hpo._execution.signals import Terminated, signals_raise, uncut
-from sklearn_hpo._study import loop
 from sklearn_hpo._study.loop import Study
+from sklearn_hpo._study.stopping import Stopping
 from sklearn_hpo.optimizers import GaussianProcess, Told, _base
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.optimizers._population import Population
@@ -92,11 +92,11 @@ def asha():
 PLACES = {
     "models told": (bayes, _base, "extended", 48, 4),
     "several told": (lambda: bayes(max_concurrent=3), _base, "extended", 48, 6),
-    "settled": (bayes, loop, "_is_whole", 9, 9),
+    "settled": (bayes, Stopping, "settle", 9, 9),
     "raced": (lambda: bayes(racing=True), _racing, "_estimate", 5, 5),
     "population told": (evolution, Population, "admit", 17, 17),
     "rung told": (halving, _base, "extended", 58, 10),
-    "rung settled": (halving, loop, "_is_whole", 14, 14),
+    "rung settled": (halving, Stopping, "settle", 14, 14),
     "rung ranked": (halving, _scores.Scores, "add", 11, 11),
     "ranked alone": (asha, _scores.Scores, "add", 11, 11),
     "folds ranked": (lambda: halving(**FOLDS), _scores.Scores, "add", 11, 11),
@@ -111,9 +111,9 @@ def test_what_a_signal_comes_into_is_done_as_a_whole(place, signum, monkeypatch)
     studies = []
     run = Study.run
 
-    def remembered(self, executor):
+    def remembered(self):
         studies.append(self)
-        run(self, executor)
+        run(self)
 
     monkeypatch.setattr(Study, "run", remembered)
     send_at(monkeypatch, owner, name, at, signum)
@@ -124,7 +124,7 @@ def test_what_a_signal_comes_into_is_done_as_a_whole(place, signum, monkeypatch)
     found = scores_of(fitted)
     assert len(found) == len(study.settled) == n_ended < len(expected)
     assert found.items() <= expected.items()
-    told = study.optimizer
+    told = study.tuner.optimizer
     for optimizer in (told, *getattr(told, "_members", ())):
         assert len(optimizer.rows) == len(optimizer.losses) == n_ended
         assert len(optimizer.budgets) == len(optimizer.variances) == n_ended

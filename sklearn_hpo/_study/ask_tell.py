@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import ThreadpoolController
 
+from sklearn_hpo._execution.signals import uncut
 from sklearn_hpo._numerics.pareto import first_front
 from sklearn_hpo._numerics.streams import stream
 from sklearn_hpo._trial import Trial
@@ -225,6 +226,7 @@ class AskTell:
         told = _Loss(trial.params, trial.row, losses, budget, seconds, variance)
         self._told.append(told)
 
+    @uncut
     def flush(self) -> None:
         """Tell the optimizer, all at once, what it has not heard of.
 
