@@ -76,7 +76,9 @@ class SearchCV(BaseSearchCV):
 
     _parameter_constraints = {
         **BaseSearchCV._parameter_constraints,
-        "param_distributions": [dict, list],
+        "param_distributions": [dict, list, None],
+        "param_grid": [dict, list, None],
+        "objectives": [list, tuple, None],
         "random_state": ["random_state"],
         "initial_candidates": [StrOptions({"default"}), list, None],
         "warm_start_from": "no_validation",  # checked where it is read
@@ -90,12 +92,72 @@ class SearchCV(BaseSearchCV):
         "fit_timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "fit_memory_limit": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "cache_transformers": ["boolean"],
+        "n_iter_no_change": [
+            Interval(numbers.Integral, 1, None, closed="left"),
+            None,
+        ],
+        "tol": [Interval(numbers.Real, 0, None, closed="left")],
     }
 
     # whether the seconds of fits or scores are goals, so must be real
     _goes_by_times = False
     # whether candidates are evaluated with less than all of the resource
     _has_rungs = False
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions=None,
+        *,
+        param_grid=None,
+        objectives=None,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score=np.nan,
+        return_train_score=False,
+        initial_candidates=None,
+        warm_start_from=None,
+        max_time=None,
+        max_concurrent="auto",
+        deterministic=True,
+        checkpoint=None,
+        fit_timeout=None,
+        fit_memory_limit=None,
+        cache_transformers=True,
+        n_iter_no_change=None,
+        tol=0.0,
+    ):
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_distributions = param_distributions
+        self.param_grid = param_grid
+        self.objectives = objectives
+        self.random_state = random_state
+        self.initial_candidates = initial_candidates
+        self.warm_start_from = warm_start_from
+        self.max_time = max_time
+        self.max_concurrent = max_concurrent
+        self.deterministic = deterministic
+        self.checkpoint = checkpoint
+        self.fit_timeout = fit_timeout
+        self.fit_memory_limit = fit_memory_limit
+        self.cache_transformers = cache_transformers
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
 
     @abstractmethod
     def _make_optimizer(self, n_trials):
@@ -112,6 +174,18 @@ class SearchCV(BaseSearchCV):
 
     def _make_objectives(self):
         """Return a function from results to several scores, if the search has them."""
+
+    @property
+    def _given_space(self):
+        """The space as the user gave it, under either of its two names."""
+        named = self.param_distributions, self.param_grid
+        given = [space for space in named if space is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "param_distributions and param_grid are two names for one search "
+                f"space: give one of both, not {'both' if given else 'neither'}."
+            )
+        return given[0]
 
     def __sklearn_clone__(self):
         """Return an unfitted twin that begins with the same earlier search."""
@@ -186,7 +260,7 @@ class SearchCV(BaseSearchCV):
                 f"instead ({name})."
             )
         scorers, _ = get_scorers(self)
-        space = SearchSpace(self.param_distributions)
+        space = SearchSpace(self._given_space)
         check_names(space, self.estimator)
         X, y = indexable(X, y)
         params = check_method_params(X, params=params)

@@ -35,7 +35,8 @@ _NOT_OWN = {
     *("n_iter", "n_iter_no_change", "tol", "max_time", "checkpoint", "model_dir"),
     *("n_jobs", "pre_dispatch", "verbose", "fit_timeout", "fit_memory_limit"),
     *("cache_transformers", "warm_start_from", "refit"),
-    *("estimator", "param_distributions", "scoring", "objectives", "cv"),
+    *("estimator", "param_distributions", "param_grid"),
+    *("scoring", "objectives", "cv"),
     *("random_state", "error_score", "return_train_score"),
 }
 
@@ -110,7 +111,7 @@ def _header(search, problem, scheduler):
         },
         "refit": search.refit if isinstance(search.refit, str) else None,
         "estimator": describe(problem.estimator, code),
-        "space": describe(search.param_distributions, code),
+        "space": describe(search._given_space, code),
         "scoring": describe(scoring, code),
         "objectives": None if objectives is None else describe(objectives, code),
         "splits": joblib.hash(problem.splits),

@@ -53,10 +53,17 @@ class HyperbandSearchCV(SearchCV):
     estimator : estimator object
         What is tuned. It needs a ``score`` method unless `scoring` is given. It is
         cloned, never changed.
-    param_distributions : dict or list of dict
+    param_distributions : dict, list of dict or None, default=None
         From parameter names to lists of choices or distributions, as for
-        ``GridSearchCV`` and ``RandomizedSearchCV``. If there are no more points than
-        candidates, all of them are evaluated.
+        ``GridSearchCV`` and ``RandomizedSearchCV``. A list holds any Python objects;
+        one of sorted numbers is searched as an ordered scale. A distribution is a
+        frozen one of ``scipy.stats`` or any object with an ``rvs`` method; its
+        quantiles are the scale of the search, so a log-uniform one is searched on a log
+        scale. Of a list of dicts, each candidate uses one dict. If there are no more
+        points than candidates, all of them are evaluated.
+    param_grid : dict, list of dict or None, default=None
+        Another name for `param_distributions`, that of ``GridSearchCV``; exactly one of
+        both is given.
     resource : str, default="auto"
         What candidates get more or less of:
 
@@ -78,15 +85,15 @@ class HyperbandSearchCV(SearchCV):
           searched, and fits need them all (those of linear models end long before
           ``max_iter``, by their ``tol``); else folds; else, if there is one fold, rows,
           where they are 10,000 or more, or `min_resources` or `max_resources` is given.
-          If there is none of these, all candidates get a whole fit, and a warning
-          says why.
+          If there is none of these, all candidates get a whole fit, and a warning says
+          why.
     min_resources : float or "auto", default="auto"
         What candidates start with, in units of the resource. ``"auto"`` is as many
-        folds as have about a fifth of the tested rows, which is one of five;
-        1/27 of `max_resources` for forests and bagging, but 10 trees, or a third of
-        them if they are fewer than 30, and 1/9 for other iterations and parameters; for
-        rows 1/9 of them, but 30 for each class and 20 for each feature, the latter up
-        to 500.
+        folds as have about a fifth of the tested rows, which is one of five; 1/27 of
+        `max_resources` for forests and bagging, but 10 trees, or a third of them if
+        they are fewer than 30, and 1/9 for other iterations and parameters; for rows
+        1/9 of them, but 30 for each class and 20 for each feature, the latter up to
+        500.
     max_resources : float or "auto", default="auto"
         What the best candidates get. ``"auto"`` is the estimator's own value of the
         parameter, all folds, or all rows.
@@ -120,6 +127,10 @@ class HyperbandSearchCV(SearchCV):
         them `factor` to the power of the rungs less one, and 3 at least: scores of
         upper rungs can teach only what later brackets start with. If the candidates are
         all that the space has, it is 1.
+    model_dir : str, Path or None, default=None
+        Folder in which fitted models wait until their candidate goes on. None keeps
+        them in memory, or, with worker processes, in a temporary folder. A model is
+        dropped as soon as its candidate can't go on any more.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names decides who goes on; if it names none, the first.
@@ -133,16 +144,16 @@ class HyperbandSearchCV(SearchCV):
         best.
     cv : int, splitter, iterable or None, default=None
         The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
-        They are drawn once, so all candidates meet the same ones on all rungs.
+        They are drawn once, so all candidates meet the same ones.
     verbose : int, default=0
         1 writes the plan and each new best score, 2 each evaluation and the time of
         each fit, 3 the scores of each fit too, 10 the beginning of each fit.
     pre_dispatch : int or str, default="2*n_jobs"
-        Accepted for the sake of scikit-learn's signature, without effect: a fit is
-        sent to a worker only when one is free.
+        Accepted for the sake of scikit-learn's signature, without effect: a fit is sent
+        to a worker only when one is free.
     random_state : int, RandomState instance or None, default=None
         Seed of the candidates. With an int, each ``fit`` gives the same result, unless
-        `deterministic` is False.
+        `deterministic` is False or the search goes by times, which are measured.
     error_score : "raise" or float, default=nan
         Score of a fit that fails. A candidate with a score that is not finite goes no
         further. "raise" ends the search with the error of the fit.
@@ -184,14 +195,10 @@ class HyperbandSearchCV(SearchCV):
     cache_transformers : bool, default=True
         Whether candidates whose transformers have equal parameters share them, fitted
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
-        stay the same to the last bit: only transformers of scikit-learn are shared,
-        and none that draws random numbers without a seed. ``fit_time`` in
-        ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
-        callable, nor with `fit_memory_limit`.
-    model_dir : str, Path or None, default=None
-        Folder in which fitted models wait until their candidate goes on. None keeps
-        them in memory, or, with worker processes, in a temporary folder. A model is
-        dropped as soon as its candidate can't go on any more.
+        stay the same to the last bit: only transformers of scikit-learn are shared, and
+        none that draws random numbers without a seed. ``fit_time`` in ``cv_results_``
+        is what was spent, so nothing is shared if `refit` is a callable, nor with
+        `fit_memory_limit`.
 
     Attributes
     ----------
@@ -252,7 +259,7 @@ class HyperbandSearchCV(SearchCV):
     space_ : SearchSpace
         The space that was searched.
     n_candidates_evaluated_ : int
-        Number of candidates.
+        Number of candidates evaluated; equal ones of a grid count once.
     classes_ : ndarray of shape (n_classes,)
         Class labels; if `estimator` is a classifier and `refit` is not False.
     n_features_in_ : int
@@ -332,8 +339,9 @@ class HyperbandSearchCV(SearchCV):
     def __init__(
         self,
         estimator,
-        param_distributions,
+        param_distributions=None,
         *,
+        param_grid=None,
         resource="auto",
         min_resources="auto",
         max_resources="auto",
@@ -342,6 +350,7 @@ class HyperbandSearchCV(SearchCV):
         strategy="halving",
         optimizer="gp",
         n_brackets="auto",
+        model_dir=None,
         scoring=None,
         n_jobs=None,
         refit=True,
@@ -360,20 +369,30 @@ class HyperbandSearchCV(SearchCV):
         fit_timeout=None,
         fit_memory_limit=None,
         cache_transformers=True,
-        model_dir=None,
     ):
         super().__init__(
             estimator=estimator,
+            param_distributions=param_distributions,
+            param_grid=param_grid,
             scoring=scoring,
             n_jobs=n_jobs,
             refit=refit,
             cv=cv,
             verbose=verbose,
             pre_dispatch=pre_dispatch,
+            random_state=random_state,
             error_score=error_score,
             return_train_score=return_train_score,
+            initial_candidates=initial_candidates,
+            warm_start_from=warm_start_from,
+            max_time=max_time,
+            max_concurrent=max_concurrent,
+            deterministic=deterministic,
+            checkpoint=checkpoint,
+            fit_timeout=fit_timeout,
+            fit_memory_limit=fit_memory_limit,
+            cache_transformers=cache_transformers,
         )
-        self.param_distributions = param_distributions
         self.resource = resource
         self.min_resources = min_resources
         self.max_resources = max_resources
@@ -382,16 +401,6 @@ class HyperbandSearchCV(SearchCV):
         self.strategy = strategy
         self.optimizer = optimizer
         self.n_brackets = n_brackets
-        self.random_state = random_state
-        self.initial_candidates = initial_candidates
-        self.warm_start_from = warm_start_from
-        self.max_time = max_time
-        self.max_concurrent = max_concurrent
-        self.deterministic = deterministic
-        self.checkpoint = checkpoint
-        self.fit_timeout = fit_timeout
-        self.fit_memory_limit = fit_memory_limit
-        self.cache_transformers = cache_transformers
         self.model_dir = model_dir
 
     @fit_context(prefer_skip_nested_validation=False)

@@ -15,11 +15,6 @@ TIMES = {"neg_fit_time": "fit_time", "neg_score_time": "score_time"}
 class ObjectiveSearchCV(SearchCV):
     """Base of the searches that have `objectives`."""
 
-    _parameter_constraints = {
-        **SearchCV._parameter_constraints,
-        "objectives": [list, tuple, None],
-    }
-
     @property
     def _goes_by_times(self):
         """Whether the seconds of fits or scores are objectives, so must be real."""

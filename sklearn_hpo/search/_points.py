@@ -127,12 +127,12 @@ def own_candidate(space, estimator, seed):
     return [_as_in_space(own, whole, space)]
 
 
-def whole_grid(param_distributions, space, n_trials):
+def whole_grid(given_space, space, n_trials):
     """Return all candidates of a space that the budget covers, else none.
 
     Parameters
     ----------
-    param_distributions : dict or list of dict
+    given_space : dict or list of dict
         What the user gave.
     space : SearchSpace
         The same, checked.
@@ -148,7 +148,7 @@ def whole_grid(param_distributions, space, n_trials):
     if space.size > n_trials:
         return []
     try:
-        grid = ParameterGrid(param_distributions)
+        grid = ParameterGrid(given_space)
     except TypeError:  # a distribution with few values
         return list(space)
     return list(grid if len(grid) <= n_trials else space)

@@ -41,8 +41,7 @@ def make_start(search, space, metric, n_trials, seed):
     Parameters
     ----------
     search : SearchCV
-        With `initial_candidates`, `warm_start_from`, `param_distributions` and
-        `estimator`.
+        With `initial_candidates`, `warm_start_from`, `estimator` and a space.
     space : SearchSpace
         Its space.
     metric : str or None
@@ -79,7 +78,7 @@ def make_start(search, space, metric, n_trials, seed):
         first += map(space.decode, source_task[0][:n_best])
     by_key = {space.key(params): params for params in reversed(first)}
     first = list(reversed(by_key.values()))
-    grid = whole_grid(search.param_distributions, space, n_trials)
+    grid = whole_grid(search._given_space, space, n_trials)
     first += [params for params in grid if space.key(params) not in by_key]
     source = "initial"
     if not first and search.initial_candidates is None and search._begins_with_own:

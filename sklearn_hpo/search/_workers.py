@@ -91,7 +91,7 @@ def parts_of_jobs(search, has_listeners):
     Parameters
     ----------
     search : SearchCV
-        Whose `param_distributions` may list any objects.
+        Whose space may list any objects.
     has_listeners : bool
         Whether callbacks listen, which are told who calls: the search.
 
@@ -100,10 +100,10 @@ def parts_of_jobs(search, has_listeners):
     parts : dict of str to object
         To be checked before the first fit.
     """
-    branches = search.param_distributions
-    branches = [branches] if isinstance(branches, dict) else branches
+    given = search._given_space
+    branches = [given] if isinstance(given, dict) else given
     parts = {
-        f"list of {name!r} in param_distributions": values
+        f"list of {name!r} in the search space": values
         for branch in branches
         for name, values in branch.items()
         if not hasattr(values, "rvs")
