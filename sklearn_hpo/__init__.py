@@ -4,6 +4,7 @@ from sklearn_hpo.search import (
     BayesSearchCV,
     EvolutionarySearchCV,
     HyperbandSearchCV,
+    knee,
     read_checkpoint,
 )
 
@@ -13,5 +14,6 @@ __all__ = [
     "BayesSearchCV",
     "EvolutionarySearchCV",
     "HyperbandSearchCV",
+    "knee",
     "read_checkpoint",
 ]

@@ -6,16 +6,18 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from scipy.stats import loguniform
+from scipy.stats import loguniform, randint
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import (
     BayesSearchCV,
     EvolutionarySearchCV,
     HyperbandSearchCV,
+    knee,
     read_checkpoint,
 )
 from sklearn_hpo.search._base import SearchCV
@@ -154,3 +156,62 @@ def test_common_parameters_are_checked_in_one_place(search_class):
     constraints = search_class._parameter_constraints
     assert all(constraints[name] is common[name] for name in common)
     assert set(signature(search_class)) <= set(constraints) | {"estimator"}
+
+
+# A choice among several objectives
+
+
+def few_leaves(estimator):
+    return -estimator.get_n_leaves()
+
+
+FRONT = {
+    "params": [{"x": i} for i in range(6)],
+    "mean_test_score": np.array([0.0, 9.0, 9.5, 10.0, np.nan, 4.0]),
+    "mean_test_few_leaves": np.array([10.0, 9.0, 5.0, 0.0, 99.0, 1.0]),
+    "mean_fit_time": np.array([1.0, 9.0, 8.0, 7.0, 0.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("objectives", [["score", "few_leaves"], [few_leaves, "score"]])
+def test_the_knee_is_where_every_gain_costs_most(objectives):
+    assert knee(objectives)(FRONT) == 1
+
+
+def test_the_knee_of_times_looks_for_short_ones():
+    assert knee(["score", "neg_fit_time"])(FRONT) == 5
+
+
+def test_the_knee_is_among_those_with_most_of_the_resource():
+    amounts = {"n_resources": np.array([1, 1, 3, 3, 9, 3])}
+    assert knee(["score", "few_leaves"])({**FRONT, **amounts}) == 2
+
+
+def test_without_a_front_the_knee_has_most_scores():
+    never = {"mean_test_never": np.full(6, np.nan)}
+    assert knee(["few_leaves", "never"])({**FRONT, **never}) == 0
+
+
+def test_an_unknown_objective_of_the_knee_is_named():
+    known = r"none of \['score', 'few_leaves', 'neg_fit_time', 'neg_score_time'\]"
+    with pytest.raises(ValueError, match=f"'accuracy', which is {known}"):
+        knee(["score", "accuracy"])(FRONT)
+
+
+def test_a_search_goes_to_the_knee_of_its_front():
+    settings = {"n_iter": 12, "cv": 3, "random_state": 0}
+    objectives = ["score", few_leaves]
+    search = BayesSearchCV(
+        DecisionTreeClassifier(random_state=0),
+        {"max_leaf_nodes": randint(2, 20), "ccp_alpha": loguniform(1e-4, 1e-1)},
+        objectives=objectives,
+        refit=knee(objectives),
+        **settings,
+    )
+    assert "knee(['score', 'few_leaves'])" in repr(search)
+    twin = pickle.loads(pickle.dumps(clone(search)))
+    assert twin.refit == search.refit
+    assert twin.fit(X, Y).best_index_ == search.fit(X, Y).best_index_
+    assert search.best_index_ in search.pareto_front_
+    search.set_params(refit="knee").fit(X, Y)
+    assert twin.best_index_ == search.best_index_

@@ -165,7 +165,7 @@ def test_few_models_wait(monkeypatch):
             super().__init__(folder)
             keepers.append(self)
 
-    monkeypatch.setattr("sklearn_hpo.search._hyperband.Models", Noted)
+    monkeypatch.setattr("sklearn_hpo.search._base.PausedModels", Noted)
     fitted = search(n_candidates=30).fit(X, Y)
     n_promoted = fitted.n_candidates_[1]
     # those that may go on, and the one that is being evaluated, on each fold
@@ -189,7 +189,8 @@ class Listing:
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_models_wait_in_a_folder_and_leave_it(tmp_path, n_jobs):
     estimator = Probe(act=Listing(tmp_path))
-    fitted = search(estimator, model_dir=tmp_path, n_jobs=n_jobs).fit(X, Y)
+    with joblib.parallel_config(temp_folder=str(tmp_path)):
+        fitted = search(estimator, n_jobs=n_jobs).fit(X, Y)
     reference = search().fit(X, Y)
     assert fitted.best_params_["x"] == reference.best_params_["x"]
     assert list(tmp_path.iterdir()) == []
@@ -223,7 +224,7 @@ def test_a_model_is_there_until_its_successor_is(tmp_path):
     for budget in (1 / 9, 1 / 3):
         job = models.check_out(FoldJob(0, 0, {}, budget))
         job.keep.write_text("a model")
-        models.take(FoldResult(0, 0, {}, 0.0, 1.0, model=job.keep))
+        models.check_in(FoldResult(0, 0, {}, 0.0, 1.0, model=job.keep))
     last = models.check_out(FoldJob(0, 0, {}, 1.0))
     assert last.model.exists()
     assert last.keep is False
@@ -240,9 +241,9 @@ def test_models_of_a_notebook_go_on():
 
 
 def test_asha_needs_leave_to_depend_on_timing():
-    with pytest.raises(ValueError, match="deterministic=False"):
-        search(strategy="asha").fit(X, Y)
-    fitted = search(strategy="asha", deterministic=False, n_jobs=2).fit(X, Y)
+    with pytest.raises(ValueError, match="leave deterministic at 'auto'"):
+        search(strategy="asha", deterministic=True).fit(X, Y)
+    fitted = search(strategy="asha", n_jobs=2).fit(X, Y)
     assert fitted.n_candidates_[0] == 27
     assert fitted.n_candidates_[-1] >= 3
     assert fitted.best_params_["n_estimators"] == 27
@@ -428,7 +429,7 @@ def test_stages_of_one_fit_are_scored_as_fits_are(scoring):
 
 
 def test_a_plan_of_one_rung_is_a_plan():
-    how = {"strategy": "asha", "deterministic": False, "n_candidates": 3}
+    how = {"strategy": "asha", "n_candidates": 3}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = search(**how).fit(X, Y)
@@ -554,8 +555,11 @@ class Locked(Probe):
 
 def test_models_that_cannot_be_kept_are_trained_anew(tmp_path):
     reference = search().fit(X, Y)
-    with pytest.warns(RuntimeWarning, match="can't be kept.*trained anew") as caught:
-        fitted = search(Locked(), model_dir=tmp_path, refit=False).fit(X, Y)
+    with (
+        joblib.parallel_config(temp_folder=str(tmp_path)),
+        pytest.warns(RuntimeWarning, match="can't be kept.*trained anew") as caught,
+    ):
+        fitted = search(Locked(), refit=False).fit(X, Y)
     assert len(caught) == 1
     assert_array_equal(
         fitted.cv_results_["mean_test_score"], reference.cv_results_["mean_test_score"]

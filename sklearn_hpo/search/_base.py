@@ -87,7 +87,7 @@ class SearchCV(BaseSearchCV):
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
-        "deterministic": ["boolean"],
+        "deterministic": ["boolean", StrOptions({"auto"})],
         "checkpoint": [str, Path, None],
         "fit_timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "fit_memory_limit": [Interval(numbers.Integral, 1, None, closed="left"), None],
@@ -124,7 +124,7 @@ class SearchCV(BaseSearchCV):
         warm_start_from=None,
         max_time=None,
         max_concurrent="auto",
-        deterministic=True,
+        deterministic="auto",
         checkpoint=None,
         fit_timeout=None,
         fit_memory_limit=None,
@@ -412,10 +412,15 @@ class SearchCV(BaseSearchCV):
         n_train = np.mean([len(train) for train, _ in problem.splits])
         return Rules(
             max_concurrent=concurrent,
-            deterministic=self.deterministic,
+            deterministic=self._is_deterministic,
             deadline=math.inf if self.max_time is None else began + self.max_time,
             refit_factor=num_samples(problem.X) / n_train if self.refit else 0.0,
         )
+
+    @property
+    def _is_deterministic(self):
+        """Whether equal seeds give equal results, as far as the search may decide."""
+        return self.deterministic == "auto" or bool(self.deterministic)
 
     def _announce(self, study, evaluation):
         best = study.best

@@ -176,9 +176,9 @@ class BayesSearchCV(ObjectiveSearchCV):
         exactly the results up to ``t - max_concurrent``, so for a given value the
         result is the same whatever `n_jobs`. ``"auto"`` is 1 for one worker, otherwise
         just enough to keep all workers busy.
-    deterministic : bool, default=True
+    deterministic : bool or "auto", default="auto"
         Whether equal seeds must give equal results. If False, every result is used as
-        soon as it is there, in whichever order fits end.
+        soon as it is there, in whichever order fits end. ``"auto"`` is True.
     checkpoint : str, Path or None, default=None
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
@@ -351,7 +351,7 @@ class BayesSearchCV(ObjectiveSearchCV):
         warm_start_from=None,
         max_time=None,
         max_concurrent="auto",
-        deterministic=True,
+        deterministic="auto",
         checkpoint=None,
         fit_timeout=None,
         fit_memory_limit=None,

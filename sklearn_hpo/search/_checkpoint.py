@@ -32,7 +32,7 @@ _COLUMNS = (
 
 # Parameters of a search that may change when it goes on, or that its header describes.
 _NOT_OWN = {
-    *("n_iter", "n_iter_no_change", "tol", "max_time", "checkpoint", "model_dir"),
+    *("n_iter", "n_iter_no_change", "tol", "max_time", "checkpoint"),
     *("n_jobs", "pre_dispatch", "verbose", "fit_timeout", "fit_memory_limit"),
     *("cache_transformers", "warm_start_from", "refit"),
     *("estimator", "param_distributions", "param_grid"),

@@ -3,17 +3,13 @@
 import math
 import numbers
 import warnings
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from sklearn_hpo._evaluation.resources import choose_resource
-from sklearn_hpo._execution.folders import make_folder, remove_folder
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
-from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo.optimizers import (
     TPE,
     GaussianProcess,
@@ -112,8 +108,8 @@ class HyperbandSearchCV(SearchCV):
         - ``"hyperband"``: several brackets, which start lower and with more candidates
           or higher and with fewer, exactly as in [1]_;
         - ``"asha"``: a candidate goes on as soon as it is among the best of those that
-          have reached its rung so far [3]_, so that no worker waits. Needs
-          ``deterministic=False``.
+          have reached its rung so far [3]_, so that no worker waits. Its result depends
+          on timing.
     optimizer : {"gp", "tpe", "random", "sobol"}, default="gp"
         What proposes the candidates: a model of the scores on the highest rung that has
         enough of them, a Gaussian process or Parzen estimators, for all but a fifth of
@@ -127,10 +123,6 @@ class HyperbandSearchCV(SearchCV):
         them `factor` to the power of the rungs less one, and 3 at least: scores of
         upper rungs can teach only what later brackets start with. If the candidates are
         all that the space has, it is 1.
-    model_dir : str, Path or None, default=None
-        Folder in which fitted models wait until their candidate goes on. None keeps
-        them in memory, or, with worker processes, in a temporary folder. A model is
-        dropped as soon as its candidate can't go on any more.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names decides who goes on; if it names none, the first.
@@ -175,9 +167,10 @@ class HyperbandSearchCV(SearchCV):
         Number of evaluations under way at once before a new candidate starts. For a
         given value the result is the same whatever `n_jobs`. ``"auto"`` is 1 for one
         worker, otherwise just enough to keep all workers busy.
-    deterministic : bool, default=True
+    deterministic : bool or "auto", default="auto"
         Whether equal seeds must give equal results. If False, every result is used as
-        soon as it is there, in whichever order fits end.
+        soon as it is there, in whichever order fits end. ``"auto"`` is True but for
+        ``"asha"``, which can't be.
     checkpoint : str, Path or None, default=None
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
@@ -333,7 +326,6 @@ class HyperbandSearchCV(SearchCV):
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
-        "model_dir": [str, Path, None],
     }
 
     def __init__(
@@ -350,7 +342,6 @@ class HyperbandSearchCV(SearchCV):
         strategy="halving",
         optimizer="gp",
         n_brackets="auto",
-        model_dir=None,
         scoring=None,
         n_jobs=None,
         refit=True,
@@ -364,7 +355,7 @@ class HyperbandSearchCV(SearchCV):
         warm_start_from=None,
         max_time=None,
         max_concurrent="auto",
-        deterministic=True,
+        deterministic="auto",
         checkpoint=None,
         fit_timeout=None,
         fit_memory_limit=None,
@@ -401,7 +392,6 @@ class HyperbandSearchCV(SearchCV):
         self.strategy = strategy
         self.optimizer = optimizer
         self.n_brackets = n_brackets
-        self.model_dir = model_dir
 
     @fit_context(prefer_skip_nested_validation=False)
     def plan(self, X, y=None, **params):
@@ -491,10 +481,10 @@ class HyperbandSearchCV(SearchCV):
                 f"n_brackets={self.n_brackets} with strategy='asha', which has one "
                 "bracket; leave it at 'auto', or set another strategy."
             )
-        if self.deterministic:
+        if self.deterministic is True:
             raise ValueError(
                 "strategy='asha' promotes whoever is ahead when a worker is free, so "
-                "its result depends on timing; set deterministic=False, or "
+                "its result depends on timing; leave deterministic at 'auto', or set "
                 "strategy='halving'."
             )
 
@@ -545,6 +535,10 @@ class HyperbandSearchCV(SearchCV):
         return ASHA(n, budgets[-n_rungs:], self.factor)
 
     @property
+    def _is_deterministic(self):
+        return super()._is_deterministic and self.strategy != "asha"
+
+    @property
     def _learns(self):
         """Whether candidates depend on scores."""
         return self.optimizer in _SURROGATES
@@ -559,20 +553,7 @@ class HyperbandSearchCV(SearchCV):
     def _rules(self, problem, scheduler, n_workers, began):
         rules = super()._rules(problem, scheduler, n_workers, began)
         # without a surrogate nothing depends on who ends first
-        return replace(rules, deterministic=self.deterministic and self._learns)
-
-    @contextmanager
-    def _waiting_models(self, resource, executor):
-        if not resource.continues:
-            yield None
-        elif self.model_dir is None:
-            yield PausedModels(executor.folder)
-        else:
-            folder = make_folder("models_", self.model_dir)
-            try:
-                yield PausedModels(folder)
-            finally:
-                remove_folder(folder)
+        return replace(rules, deterministic=self._is_deterministic and self._learns)
 
     def _overture(self, problem, scheduler):
         plan = self._describe(scheduler.plan, problem.resource, len(problem.splits))
