@@ -6,16 +6,18 @@ import sys
 import time
 import warnings
 from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_hpo._evaluation.callbacks import FitEvents
@@ -31,6 +33,7 @@ from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
     Interval,
     StrOptions,
+    available_if,
     average_over_folds_run,
     check_method_params,
     check_refit,
@@ -52,6 +55,7 @@ from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo.search._checkpoint import open_checkpoint
 from sklearn_hpo.search._history import history, mean_score, warnings_of_fits
 from sklearn_hpo.search._points import check_names
+from sklearn_hpo.search._types import Candidates, Objectives, Refit, Scoring, Space
 from sklearn_hpo.search._warm import make_start
 from sklearn_hpo.search._workers import (
     limit_folder_of,
@@ -99,6 +103,20 @@ class SearchCV(BaseSearchCV):
         "tol": [Interval(numbers.Real, 0, None, closed="left")],
     }
 
+    cv_results_: dict[str, Any]
+    best_estimator_: Any
+    best_score_: float
+    best_params_: dict[str, Any]
+    best_index_: int
+    scorer_: Any
+    n_splits_: int
+    refit_time_: float
+    multimetric_: bool
+    history_: dict[str, list[Any]]
+    space_: SearchSpace
+    n_candidates_evaluated_: int
+    feature_names_in_: NDArray[Any]
+
     # whether the seconds of fits or scores are goals, so must be real
     _goes_by_times = False
     # whether candidates are evaluated with less than all of the resource
@@ -106,32 +124,32 @@ class SearchCV(BaseSearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_distributions=None,
+        estimator: Any,
+        param_distributions: Space | None = None,
         *,
-        param_grid=None,
-        objectives=None,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        initial_candidates=None,
-        warm_start_from=None,
-        max_time=None,
-        max_concurrent="auto",
-        deterministic="auto",
-        checkpoint=None,
-        fit_timeout=None,
-        fit_memory_limit=None,
-        cache_transformers=True,
-        n_iter_no_change=None,
-        tol=0.0,
-    ):
+        param_grid: Space | None = None,
+        objectives: Objectives | None = None,
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: Refit = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        initial_candidates: Candidates | Literal["default"] | None = None,
+        warm_start_from: Any = None,
+        max_time: float | None = None,
+        max_concurrent: int | Literal["auto"] = "auto",
+        deterministic: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        fit_timeout: float | None = None,
+        fit_memory_limit: int | None = None,
+        cache_transformers: bool = True,
+        n_iter_no_change: int | None = None,
+        tol: float = 0.0,
+    ) -> None:
         super().__init__(
             estimator=estimator,
             scoring=scoring,
@@ -199,7 +217,7 @@ class SearchCV(BaseSearchCV):
         return Resource("folds", 1, len(data.splits))
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, then refit the best candidate on all data.
 
         Parameters
@@ -525,7 +543,7 @@ class SearchCV(BaseSearchCV):
         """Return the parameters of the refit."""
         return self.cv_results_["params"][self.best_index_]
 
-    def score(self, X, y=None, **params):
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
         """Return the score on such data, as scikit-learn's searches do.
 
         Parameters
@@ -558,7 +576,7 @@ class SearchCV(BaseSearchCV):
         return super().score(X, y, **params)
 
     @available_if(_has_model)
-    def predict_score(self, params):
+    def predict_score(self, params: dict[str, Any] | Sequence[dict[str, Any]]) -> Any:
         """Return what the search expects candidates to score.
 
         This is the kind of model that proposed or screened the candidates, given all

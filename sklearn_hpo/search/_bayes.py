@@ -2,7 +2,8 @@
 
 import numbers
 from dataclasses import replace
-from typing import get_args
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -24,6 +25,7 @@ from sklearn_hpo.optimizers import (
 from sklearn_hpo.optimizers._bayesian import Acquisition
 from sklearn_hpo.schedulers import FullBudget, Racing
 from sklearn_hpo.search._objectives import ObjectiveSearchCV
+from sklearn_hpo.search._types import Candidates, Objectives, Refit, Scoring, Space
 
 # What learns from the losses, by the name of its surrogate.
 _SURROGATES = {
@@ -32,6 +34,7 @@ _SURROGATES = {
     "forest": Forest,
     "tpe": TPE,
 }
+Surrogate: TypeAlias = Literal["auto", "gp", "rbf", "forest", "tpe", "sobol", "random"]
 # Least share of the tested rows that a race goes on by.
 _RACING_SHARE = 0.05
 
@@ -317,7 +320,7 @@ class BayesSearchCV(ObjectiveSearchCV):
     _parameter_constraints = {
         **ObjectiveSearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "surrogate": [StrOptions({"auto", "random", "sobol", *_SURROGATES})],
+        "surrogate": [StrOptions(set(get_args(Surrogate)))],
         "acquisition": [StrOptions(set(get_args(Acquisition)))],
         "n_initial_points": [
             StrOptions({"auto"}),
@@ -328,37 +331,37 @@ class BayesSearchCV(ObjectiveSearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_distributions=None,
+        estimator: Any,
+        param_distributions: Space | None = None,
         *,
-        param_grid=None,
-        n_iter=50,
-        surrogate="auto",
-        acquisition="auto",
-        n_initial_points="auto",
-        racing=False,
-        objectives=None,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        initial_candidates=None,
-        warm_start_from=None,
-        max_time=None,
-        max_concurrent="auto",
-        deterministic="auto",
-        checkpoint=None,
-        fit_timeout=None,
-        fit_memory_limit=None,
-        cache_transformers=True,
-        n_iter_no_change=None,
-        tol=0.0,
-    ):
+        param_grid: Space | None = None,
+        n_iter: int = 50,
+        surrogate: Surrogate = "auto",
+        acquisition: Acquisition = "auto",
+        n_initial_points: int | Literal["auto"] = "auto",
+        racing: bool = False,
+        objectives: Objectives | None = None,
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: Refit = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        initial_candidates: Candidates | Literal["default"] | None = None,
+        warm_start_from: Any = None,
+        max_time: float | None = None,
+        max_concurrent: int | Literal["auto"] = "auto",
+        deterministic: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        fit_timeout: float | None = None,
+        fit_memory_limit: int | None = None,
+        cache_transformers: bool = True,
+        n_iter_no_change: int | None = None,
+        tol: float = 0.0,
+    ) -> None:
         super().__init__(
             estimator=estimator,
             param_distributions=param_distributions,

@@ -6,6 +6,7 @@ import platform
 from contextlib import contextmanager
 from operator import eq, le
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -129,7 +130,7 @@ def _header(search, problem, scheduler):
     }
 
 
-def read_checkpoint(path):
+def read_checkpoint(path: str | Path) -> dict[str, list[Any]]:
     """Return what a search has evaluated so far, from its checkpoint.
 
     Nothing is fitted, and nothing of what the file holds is run. The search may still
@@ -185,7 +186,7 @@ def read_checkpoint(path):
     check_regular(path)
     lines, _ = read_lines(path, path.read_bytes())
     header = lines[0] if lines else {}
-    by_row = {}
+    by_row: dict[tuple[float, ...], dict[Any, Any]] = {}
     lines = [line for line in lines[1:] if line["fold"] != CHECK]
     for line in lines:
         place = line["fold"], line["budget"]

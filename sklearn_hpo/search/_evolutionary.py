@@ -2,6 +2,8 @@
 
 import numbers
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from sklearn_hpo.optimizers import (
 )
 from sklearn_hpo.schedulers import FullBudget
 from sklearn_hpo.search._objectives import ObjectiveSearchCV
+from sklearn_hpo.search._types import Candidates, Objectives, Refit, Scoring, Space
 from sklearn_hpo.space import SearchSpace
 
 # Candidates from which covariance matrix adaptation pays: on ill-conditioned functions
@@ -24,6 +27,9 @@ _MANY = 1000
 # Objectives from which niches and crossover pay more than crowding and differences: on
 # DTLZ2 with 3, 4 and 5 objectives the volume was larger after 150 evaluations.
 _MANY_OBJECTIVES = 3
+Algorithm: TypeAlias = Literal[
+    "auto", "de", "lshade", "ga", "cmaes", "nsga2", "nsga3", "regularized"
+]
 
 
 class EvolutionarySearchCV(ObjectiveSearchCV):
@@ -324,20 +330,7 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
     _parameter_constraints = {
         **ObjectiveSearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "algorithm": [
-            StrOptions(
-                {
-                    "auto",
-                    "de",
-                    "lshade",
-                    "ga",
-                    "cmaes",
-                    "nsga2",
-                    "nsga3",
-                    "regularized",
-                }
-            )
-        ],
+        "algorithm": [StrOptions(set(get_args(Algorithm)))],
         "population_size": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 4, None, closed="left"),
@@ -352,38 +345,38 @@ class EvolutionarySearchCV(ObjectiveSearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_distributions=None,
+        estimator: Any,
+        param_distributions: Space | None = None,
         *,
-        param_grid=None,
-        n_iter=100,
-        algorithm="auto",
-        population_size="auto",
-        surrogate="rbf",
-        crossover="auto",
-        mutation="auto",
-        objectives=None,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        initial_candidates=None,
-        warm_start_from=None,
-        max_time=None,
-        max_concurrent="auto",
-        deterministic="auto",
-        checkpoint=None,
-        fit_timeout=None,
-        fit_memory_limit=None,
-        cache_transformers=True,
-        n_iter_no_change=None,
-        tol=0.0,
-    ):
+        param_grid: Space | None = None,
+        n_iter: int = 100,
+        algorithm: Algorithm = "auto",
+        population_size: int | Literal["auto"] = "auto",
+        surrogate: Literal["rbf"] | None = "rbf",
+        crossover: float | Literal["auto"] = "auto",
+        mutation: float | Literal["auto"] = "auto",
+        objectives: Objectives | None = None,
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: Refit = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        initial_candidates: Candidates | Literal["default"] | None = None,
+        warm_start_from: Any = None,
+        max_time: float | None = None,
+        max_concurrent: int | Literal["auto"] = "auto",
+        deterministic: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        fit_timeout: float | None = None,
+        fit_memory_limit: int | None = None,
+        cache_transformers: bool = True,
+        n_iter_no_change: int | None = None,
+        tol: float = 0.0,
+    ) -> None:
         super().__init__(
             estimator=estimator,
             param_distributions=param_distributions,

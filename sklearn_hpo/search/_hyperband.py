@@ -5,6 +5,8 @@ import numbers
 import warnings
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from sklearn_hpo.schedulers import (
 )
 from sklearn_hpo.search._base import SearchCV, python_numbers
 from sklearn_hpo.search._history import costs
+from sklearn_hpo.search._types import Candidates, Refit, Scoring, Space
 
 # What learns from the losses, by its name.
 _SURROGATES = {"tpe": TPE, "gp": GaussianProcess}
@@ -302,6 +305,17 @@ class HyperbandSearchCV(SearchCV):
     90
     """
 
+    resource_: str
+    plan_: dict[str, list[Any]]
+    min_resources_: float
+    max_resources_: float
+    n_resources_: list[float]
+    n_candidates_: list[int]
+    n_iterations_: int
+    n_possible_iterations_: int
+    n_required_iterations_: int
+    n_remaining_candidates_: int
+
     _has_rungs = True
 
     _parameter_constraints = {
@@ -330,37 +344,37 @@ class HyperbandSearchCV(SearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_distributions=None,
+        estimator: Any,
+        param_distributions: Space | None = None,
         *,
-        param_grid=None,
-        resource="auto",
-        min_resources="auto",
-        max_resources="auto",
-        factor=3,
-        n_candidates="auto",
-        strategy="halving",
-        optimizer="gp",
-        n_brackets="auto",
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        initial_candidates=None,
-        warm_start_from=None,
-        max_time=None,
-        max_concurrent="auto",
-        deterministic="auto",
-        checkpoint=None,
-        fit_timeout=None,
-        fit_memory_limit=None,
-        cache_transformers=True,
-    ):
+        param_grid: Space | None = None,
+        resource: str = "auto",
+        min_resources: float | Literal["auto"] = "auto",
+        max_resources: float | Literal["auto"] = "auto",
+        factor: float = 3,
+        n_candidates: int | Literal["auto"] = "auto",
+        strategy: Literal["halving", "hyperband", "asha"] = "halving",
+        optimizer: Literal["gp", "tpe", "random", "sobol"] = "gp",
+        n_brackets: int | Literal["auto"] = "auto",
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: Refit = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        initial_candidates: Candidates | Literal["default"] | None = None,
+        warm_start_from: Any = None,
+        max_time: float | None = None,
+        max_concurrent: int | Literal["auto"] = "auto",
+        deterministic: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        fit_timeout: float | None = None,
+        fit_memory_limit: int | None = None,
+        cache_transformers: bool = True,
+    ) -> None:
         super().__init__(
             estimator=estimator,
             param_distributions=param_distributions,
@@ -394,7 +408,7 @@ class HyperbandSearchCV(SearchCV):
         self.n_brackets = n_brackets
 
     @fit_context(prefer_skip_nested_validation=False)
-    def plan(self, X, y=None, **params):
+    def plan(self, X: Any, y: Any = None, **params: Any) -> dict[str, list[Any]]:
         """Return what ``fit`` would run on such data, without fitting anything.
 
         Parameters

@@ -1,5 +1,6 @@
 """knee: a `refit` that chooses among candidates that are good at several things."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,10 @@ import numpy as np
 
 from sklearn_hpo._numerics import pareto
 from sklearn_hpo.search._objectives import TIMES, name_of
+from sklearn_hpo.search._types import Objectives
 
 
-def knee(objectives):
+def knee(objectives: Objectives) -> Callable[[dict[str, Any]], int]:
     """Return a `refit` that takes the candidate from where every gain costs most.
 
     Of the candidates that no other one beats in all objectives, it is the one farthest
@@ -68,7 +70,7 @@ def knee(objectives):
 class _Knee:
     """What `knee` returns: picklable, and equal where the objectives are."""
 
-    objectives: list[Any]
+    objectives: Objectives
 
     def __repr__(self):
         return f"knee({list(map(name_of, self.objectives))})"

@@ -4,6 +4,7 @@ from collections import Counter
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.pareto import first_front, hypervolume, knee
 from sklearn_hpo._sklearn_compat import named_scorers, scorer_attribute
@@ -14,6 +15,8 @@ TIMES = {"neg_fit_time": "fit_time", "neg_score_time": "score_time"}
 
 class ObjectiveSearchCV(SearchCV):
     """Base of the searches that have `objectives`."""
+
+    pareto_front_: NDArray[np.intp]
 
     @property
     def _goes_by_times(self):
