@@ -129,6 +129,18 @@ def test_a_checkpoint_knows_its_search_under_either_name(tmp_path, is_folder):
     assert searches[1].history_["start"] == searches[0].history_["start"]
 
 
+class LikeGridSearchCV(BayesSearchCV):
+    def __init__(self, estimator, param_grid, *, cv=None):
+        self.param_grid = param_grid
+        super().__init__(estimator, param_grid, cv=cv, n_iter=4, random_state=0)
+
+
+def test_a_subclass_may_have_the_constructor_of_grid_search():
+    search = clone(LikeGridSearchCV(LOGISTIC, {"C": [0.1, 1.0]}, cv=3)).fit(X, Y)
+    assert search.space_.size == 2
+    assert search.set_params(param_grid={"C": [1.0]}).fit(X, Y).best_params_ == {"C": 1}
+
+
 # Parameters that the searches have in common
 
 

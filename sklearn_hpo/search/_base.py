@@ -103,6 +103,7 @@ class SearchCV(BaseSearchCV):
         "tol": [Interval(numbers.Real, 0, None, closed="left")],
     }
 
+    param_grid: Space | None = None
     cv_results_: dict[str, Any]
     best_estimator_: Any
     best_score_: float
@@ -162,7 +163,9 @@ class SearchCV(BaseSearchCV):
             return_train_score=return_train_score,
         )
         self.param_distributions = param_distributions
-        self.param_grid = param_grid
+        if param_grid is not None:
+            # a subclass with the constructor of GridSearchCV may have set its own
+            self.param_grid = param_grid
         self.objectives = objectives
         self.random_state = random_state
         self.initial_candidates = initial_candidates
@@ -196,7 +199,9 @@ class SearchCV(BaseSearchCV):
     @property
     def _given_space(self):
         """The space as the user gave it, under either of its two names."""
-        named = self.param_distributions, self.param_grid
+        # a subclass may take one name only, whatever it hands on
+        settings = self.get_params(deep=False)
+        named = map(settings.get, ("param_distributions", "param_grid"))
         given = [space for space in named if space is not None]
         if len(given) != 1:
             raise ValueError(
