@@ -228,7 +228,7 @@ def test_a_model_is_there_until_its_successor_is(tmp_path):
     last = models.check_out(FoldJob(0, 0, {}, 1.0))
     assert last.model.exists()
     assert last.keep is False
-    models.take(FoldResult(0, 0, {}, 0.0, 1.0))
+    models.check_in(FoldResult(0, 0, {}, 0.0, 1.0))
     assert list(tmp_path.iterdir()) == []
 
 
