@@ -26,6 +26,7 @@ extensions = [
 exclude_patterns = ["_build", "auto_examples/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings tell the types in words
 default_role = "literal"
 numpydoc_show_class_members = False
 # Inherited docstrings speak of scikit-learn's glossary.

@@ -2,7 +2,12 @@
 
 from sklearn_hpo._checkpoint.summary import read_checkpoint
 from sklearn_hpo._study.ask_tell import AskTell
-from sklearn_hpo.search import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
+from sklearn_hpo.search import (
+    BayesSearchCV,
+    EvolutionarySearchCV,
+    HyperbandSearchCV,
+    knee,
+)
 
 __version__ = "0.1.0"
 
@@ -11,5 +16,6 @@ __all__ = [
     "BayesSearchCV",
     "EvolutionarySearchCV",
     "HyperbandSearchCV",
+    "knee",
     "read_checkpoint",
 ]

@@ -8,14 +8,13 @@ import copy
 import warnings
 from inspect import signature
 from traceback import format_exception
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import sklearn
 from scipy.stats import rankdata
-from sklearn.base import _fit_context as fit_context
 from sklearn.metrics import check_scoring
 from sklearn.metrics._scorer import _check_multimetric_scoring, _MultimetricScorer
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _fit_and_score,
     _insert_error_scores,
@@ -27,10 +26,23 @@ from sklearn.utils.parallel import delayed
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _num_samples as num_samples
 
+# Only mypy takes this for true. Without types it would allow any attribute of a search.
+MYPY: Final = False
+if MYPY:
+    from sklearn_hpo._sklearn_types import BaseSearchCV
+else:
+    from sklearn.model_selection._search import BaseSearchCV
+if TYPE_CHECKING:
+    from sklearn_hpo._sklearn_types import available_if, fit_context
+else:
+    from sklearn.base import _fit_context as fit_context
+    from sklearn.utils.metaestimators import available_if
+
 __all__ = [
     "BaseSearchCV",
     "Interval",
     "StrOptions",
+    "available_if",
     "average_over_folds_run",
     "check_method_params",
     "check_refit",

@@ -47,12 +47,11 @@ THREAD = """
         search = BayesSearchCV(model, space, n_iter=150, surrogate="random", **settings)
     else:
         search = HyperbandSearchCV(
-            model, space, optimizer="random", n_candidates=150, model_dir=TEMP,
-            **settings
+            model, space, optimizer="random", n_candidates=150, **settings
         )
 
     def run():
-        with joblib.parallel_config(backend):
+        with joblib.parallel_config(backend, temp_folder=TEMP):
             search.fit(X, Y)
 
     thread = threading.Thread(target=run, daemon=True)

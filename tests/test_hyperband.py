@@ -190,7 +190,8 @@ class Listing:
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_models_wait_in_a_folder_and_leave_it(tmp_path, n_jobs):
     estimator = Probe(act=Listing(tmp_path))
-    fitted = search(estimator, model_dir=tmp_path, n_jobs=n_jobs).fit(X, Y)
+    with joblib.parallel_config(temp_folder=str(tmp_path)):
+        fitted = search(estimator, n_jobs=n_jobs).fit(X, Y)
     reference = search().fit(X, Y)
     assert fitted.best_params_["x"] == reference.best_params_["x"]
     assert list(tmp_path.iterdir()) == []
@@ -241,9 +242,9 @@ def test_models_of_a_notebook_go_on():
 
 
 def test_asha_needs_leave_to_depend_on_timing():
-    with pytest.raises(ValueError, match="deterministic=False"):
-        search(strategy="asha").fit(X, Y)
-    fitted = search(strategy="asha", deterministic=False, n_jobs=2).fit(X, Y)
+    with pytest.raises(ValueError, match="leave deterministic at 'auto'"):
+        search(strategy="asha", deterministic=True).fit(X, Y)
+    fitted = search(strategy="asha", n_jobs=2).fit(X, Y)
     assert fitted.n_candidates_[0] == 27
     assert fitted.n_candidates_[-1] >= 3
     assert fitted.best_params_["n_estimators"] == 27
@@ -429,7 +430,7 @@ def test_stages_of_one_fit_are_scored_as_fits_are(scoring):
 
 
 def test_a_plan_of_one_rung_is_a_plan():
-    how = {"strategy": "asha", "deterministic": False, "n_candidates": 3}
+    how = {"strategy": "asha", "n_candidates": 3}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = search(**how).fit(X, Y)
@@ -555,8 +556,11 @@ class Locked(Probe):
 
 def test_models_that_cannot_be_kept_are_trained_anew(tmp_path):
     reference = search().fit(X, Y)
-    with pytest.warns(RuntimeWarning, match="can't be kept.*trained anew") as caught:
-        fitted = search(Locked(), model_dir=tmp_path, refit=False).fit(X, Y)
+    with (
+        joblib.parallel_config(temp_folder=str(tmp_path)),
+        pytest.warns(RuntimeWarning, match="can't be kept.*trained anew") as caught,
+    ):
+        fitted = search(Locked(), refit=False).fit(X, Y)
     assert len(caught) == 1
     assert_array_equal(
         fitted.cv_results_["mean_test_score"], reference.cv_results_["mean_test_score"]

@@ -64,7 +64,7 @@ SEARCHES = {
     ),
     "asha": (
         HyperbandSearchCV,
-        {"resource": "n_estimators", "strategy": "asha", "deterministic": False},
+        {"resource": "n_estimators", "strategy": "asha"},
     ),
     "learning": (
         HyperbandSearchCV,

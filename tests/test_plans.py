@@ -269,7 +269,6 @@ def test_most_recent_folds_come_first(case, optimizer, strategy):
         strategy=strategy,
         optimizer=optimizer,
         resource="folds",
-        deterministic=strategy != "asha",
         random_state=0,
     )
     plan = HyperbandSearchCV(**{**search.get_params(deep=False), "cv": splits})
@@ -407,7 +406,6 @@ def test_one_small_fold_is_searched_plainly(case, strategy, optimizer):
         cv=ONE[case](),
         strategy=strategy,
         optimizer=optimizer,
-        deterministic=strategy != "asha",
         n_candidates="auto" if strategy == "hyperband" else 3,
         n_brackets=3 if strategy == "hyperband" else "auto",
     )

@@ -93,7 +93,6 @@ def grown(keep_all, folder, queue):
         cv=5,
         refit=False,
         random_state=0,
-        model_dir=folder,
     )
     RandomForestClassifier(n_estimators=5).fit(X, y).score(X, y)
     keepers = []
@@ -108,6 +107,7 @@ def grown(keep_all, folder, queue):
     with (
         patch.object(PausedModels, "drop", drop),
         patch.object(PausedModels, "__init__", watch),
+        parallel_config(temp_folder=folder),
     ):
         search.fit(X, y)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -134,7 +134,7 @@ def main():
     rows = []
     for label, keep_all, spill in (
         ("as it is", False, False),
-        ("model_dir", False, True),
+        ("temp_folder", False, True),
         ("all models kept", True, False),
     ):
         with tempfile.TemporaryDirectory() as folder:

@@ -18,10 +18,10 @@ from sklearn_hpo.space import SearchSpace
 
 # Parameters of a search that may change when it goes on, or that its header describes.
 _NOT_OWN = {
-    *("n_iter", "n_iter_no_change", "tol", "max_time", "checkpoint", "model_dir"),
+    *("n_iter", "n_iter_no_change", "tol", "max_time", "checkpoint"),
     *("n_jobs", "pre_dispatch", "verbose", "fit_timeout", "fit_memory_limit"),
     *("cache_transformers", "warm_start_from", "refit"),
-    *("estimator", "param_distributions", "scoring", "objectives", "cv"),
+    *("estimator", "param_distributions", "param_grid", "scoring", "objectives", "cv"),
     *("random_state", "error_score", "return_train_score"),
 }
 
@@ -66,7 +66,7 @@ def _path(search: Any, header: dict[str, Any]) -> Path:
 def _header(search: Any, problem: Any, plan: Sequence[Any]) -> dict[str, Any]:
     rungs = [(rung.n_trials, rung.budget) for rung in plan]
     scoring = (search.scoring, search.error_score, search.return_train_score)
-    objectives = getattr(search, "objectives", None)
+    objectives = search.objectives
     code: dict[str, str] = {}
     return {
         "versions": {
@@ -77,7 +77,7 @@ def _header(search: Any, problem: Any, plan: Sequence[Any]) -> dict[str, Any]:
         },
         "refit": search.refit if isinstance(search.refit, str) else None,
         "estimator": describe(problem.estimator, code),
-        "space": describe(search.param_distributions, code),
+        "space": describe(search._given_space, code),
         "scoring": describe(scoring, code),
         "objectives": None if objectives is None else describe(objectives, code),
         "splits": joblib.hash(problem.splits),

@@ -32,13 +32,17 @@ class SequentialExecutor:
         Called as ``function(job, shared)``.
     shared : object
         What all jobs share.
+    folder : Path or None, default=None
+        Where things may wait that would fill the memory.
     """
 
     n_workers = n_slots = 1
     in_caller = True
-    folder = None
 
-    def __init__(self, function: Callable[..., Any], shared: Any) -> None:
+    def __init__(
+        self, function: Callable[..., Any], shared: Any, folder: Path | None = None
+    ) -> None:
+        self.folder = folder
         self._function = function
         self._shared = shared
         self._jobs: deque[Any] = deque()
@@ -110,7 +114,8 @@ def open_executor(
         n_workers = n_jobs_of(parallel)
         alone = n_workers == 1 and not (cluster and cluster.ignores_n_jobs)
         if alone and not in_process:
-            yield SequentialExecutor(function, shared)
+            with _folder_below(_temp_root(parallel)) as given:
+                yield SequentialExecutor(function, shared, given)
             return
         folder = make_folder("sklearn_hpo_", _temp_root(parallel))
         try:
@@ -132,6 +137,19 @@ def open_executor(
             executor.close(folder)
             if cluster is None and not alone:
                 backend_of(parallel).stop_call()
+
+
+@contextmanager
+def _folder_below(root: str | Path | None) -> Iterator[Path | None]:
+    """Yield a folder where joblib was told to leave things, None if it was not."""
+    if root is None:
+        yield None
+        return
+    folder = make_folder("sklearn_hpo_", root)
+    try:
+        yield folder
+    finally:
+        remove_folder(folder)
 
 
 def _may_start_process(backend: Any) -> bool:

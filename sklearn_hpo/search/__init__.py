@@ -3,9 +3,11 @@
 from sklearn_hpo.search._bayes import BayesSearchCV
 from sklearn_hpo.search._evolutionary import EvolutionarySearchCV
 from sklearn_hpo.search._hyperband import HyperbandSearchCV
+from sklearn_hpo.search._knee import knee
 
 __all__ = [
     "BayesSearchCV",
     "EvolutionarySearchCV",
     "HyperbandSearchCV",
+    "knee",
 ]

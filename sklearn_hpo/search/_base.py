@@ -5,14 +5,16 @@ import numbers
 import time
 import warnings
 from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_hpo._checkpoint.header import open_checkpoint
@@ -25,6 +27,7 @@ from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
     Interval,
     StrOptions,
+    available_if,
     fit_context,
     get_scorers,
     num_samples,
@@ -41,6 +44,7 @@ from sklearn_hpo.search._rungs import overture, write
 from sklearn_hpo.search._start import make_start
 from sklearn_hpo.search._task import make_task, planned
 from sklearn_hpo.search._tried import tried
+from sklearn_hpo.search._types import Candidates, GivenObjectives, Refit, Scoring, Space
 from sklearn_hpo.search._workers import (
     limit_folder_of,
     open_jobs,
@@ -64,7 +68,9 @@ class SearchCV(BaseSearchCV):
 
     _parameter_constraints = {
         **BaseSearchCV._parameter_constraints,
-        "param_distributions": [dict, list],
+        "param_distributions": [dict, list, None],
+        "param_grid": [dict, list, None],
+        "objectives": [list, tuple, None],
         "random_state": ["random_state"],
         "initial_candidates": [StrOptions({"default"}), list, None],
         "warm_start_from": "no_validation",  # checked where it is read
@@ -73,12 +79,92 @@ class SearchCV(BaseSearchCV):
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
-        "deterministic": ["boolean"],
+        "deterministic": ["boolean", StrOptions({"auto"})],
         "checkpoint": [str, Path, None],
         "fit_timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "fit_memory_limit": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "cache_transformers": ["boolean"],
+        "n_iter_no_change": [
+            Interval(numbers.Integral, 1, None, closed="left"),
+            None,
+        ],
+        "tol": [Interval(numbers.Real, 0, None, closed="left")],
     }
+
+    param_grid: Space | None = None
+    cv_results_: dict[str, Any]
+    best_estimator_: Any
+    best_score_: float
+    best_params_: dict[str, Any]
+    best_index_: int
+    scorer_: Any
+    n_splits_: int
+    refit_time_: float
+    multimetric_: bool
+    history_: dict[str, list[Any]]
+    space_: SearchSpace
+    n_candidates_evaluated_: int
+    feature_names_in_: NDArray[Any]
+    _optimizer: Any
+    _resource_names: set[str]
+    _best_budget: float
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Space | None = None,
+        *,
+        param_grid: Space | None = None,
+        objectives: GivenObjectives | None = None,
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: Refit = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        initial_candidates: Candidates | Literal["default"] | None = None,
+        warm_start_from: Any = None,
+        max_time: float | None = None,
+        max_concurrent: int | Literal["auto"] = "auto",
+        deterministic: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        fit_timeout: float | None = None,
+        fit_memory_limit: int | None = None,
+        cache_transformers: bool = True,
+        n_iter_no_change: int | None = None,
+        tol: float = 0.0,
+    ) -> None:
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_distributions = param_distributions
+        if param_grid is not None:
+            # a subclass with the constructor of GridSearchCV may have set its own
+            self.param_grid = param_grid
+        self.objectives = objectives
+        self.random_state = random_state
+        self.initial_candidates = initial_candidates
+        self.warm_start_from = warm_start_from
+        self.max_time = max_time
+        self.max_concurrent = max_concurrent
+        self.deterministic = deterministic
+        self.checkpoint = checkpoint
+        self.fit_timeout = fit_timeout
+        self.fit_memory_limit = fit_memory_limit
+        self.cache_transformers = cache_transformers
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
 
     @abstractmethod
     def _make_optimizer(self):
@@ -96,6 +182,20 @@ class SearchCV(BaseSearchCV):
         scorers = Objectives(self).scorers(self)
         return super()._get_scorers() if scorers is None else (scorers, self.refit)
 
+    @property
+    def _given_space(self):
+        """The space as the user gave it, under either of its two names."""
+        # a subclass may take one name only, whatever it hands on
+        settings = self.get_params(deep=False)
+        named = map(settings.get, ("param_distributions", "param_grid"))
+        given = [space for space in named if space is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "param_distributions and param_grid are two names for one search "
+                f"space: give one of both, not {'both' if given else 'neither'}."
+            )
+        return given[0]
+
     def __sklearn_clone__(self):
         """Return an unfitted twin that begins with the same earlier search."""
         twin = super().__sklearn_clone__()
@@ -104,7 +204,7 @@ class SearchCV(BaseSearchCV):
         return twin
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, then refit the best candidate on all data.
 
         Parameters
@@ -166,7 +266,7 @@ class SearchCV(BaseSearchCV):
                 f"instead ({name})."
             )
         scorers, _ = get_scorers(self)
-        space = SearchSpace(self.param_distributions)
+        space = SearchSpace(self._given_space)
         check_names(space, self.estimator)
         problem, data = make_task(self, scorers, space.names, X, y, params)
         resource = self._make_resource(data)
@@ -282,7 +382,7 @@ class SearchCV(BaseSearchCV):
             concurrent = 1 if n_workers == 1 else 1 + ahead
         # if no candidate depends on a score, rungs depend on nobody's end either
         free = scheduler.uses_rungs and not optimizer.learns
-        return TellOrder(concurrent, self.deterministic and not free)
+        return TellOrder(concurrent, self._is_deterministic and not free)
 
     def _stopping(self, problem, began):
         """Return the rules that end the study early."""
@@ -290,9 +390,14 @@ class SearchCV(BaseSearchCV):
         return Stopping(
             deadline=math.inf if self.max_time is None else began + self.max_time,
             refit_factor=num_samples(problem.X) / n_train if self.refit else 0.0,
-            n_iter_no_change=getattr(self, "n_iter_no_change", None),
-            tol=getattr(self, "tol", 0.0),
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
         )
+
+    @property
+    def _is_deterministic(self):
+        """Whether equal seeds give equal results, as far as the search may decide."""
+        return self.deterministic == "auto" or bool(self.deterministic)
 
     def _announce(self, study, evaluation):
         best = study.best
@@ -317,7 +422,7 @@ class SearchCV(BaseSearchCV):
         if self.refit or not self.multimetric_:
             vars(self).update(results.best_attributes())
 
-    def score(self, X, y=None, **params):
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
         """Return the score on such data, as scikit-learn's searches do.
 
         Parameters
@@ -350,7 +455,7 @@ class SearchCV(BaseSearchCV):
         return super().score(X, y, **params)
 
     @available_if(_has_model)
-    def predict_score(self, params):
+    def predict_score(self, params: dict[str, Any] | Sequence[dict[str, Any]]) -> Any:
         """Return what the search expects candidates to score.
 
         This is the kind of model that proposed or screened the candidates, given all

@@ -1,9 +1,11 @@
 """BayesSearchCV: few, well-chosen candidates."""
 
 import numbers
-from typing import get_args
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
 from sklearn_hpo._evaluation.resources import folds_of
@@ -19,7 +21,15 @@ from sklearn_hpo.optimizers._bayesian import Acquisition
 from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import make_scheduler
 from sklearn_hpo.search._base import SearchCV
+from sklearn_hpo.search._types import (
+    Candidates,
+    GivenObjectives,
+    Refit,
+    Scoring,
+    Space,
+)
 
+Surrogate: TypeAlias = Literal["auto", "gp", "rbf", "forest", "tpe", "sobol", "random"]
 # Least share of the tested rows that a race goes on by.
 _RACING_SHARE = 0.05
 
@@ -42,13 +52,17 @@ class BayesSearchCV(SearchCV):
     estimator : estimator object
         What is tuned. It needs a ``score`` method unless `scoring` is given. It is
         cloned, never changed.
-    param_distributions : dict or list of dict
+    param_distributions : dict, list of dict or None, default=None
         From parameter names to lists of choices or distributions, as for
         ``GridSearchCV`` and ``RandomizedSearchCV``. A list holds any Python objects;
         one of sorted numbers is searched as an ordered scale. A distribution is a
         frozen one of ``scipy.stats`` or any object with an ``rvs`` method; its
         quantiles are the scale of the search, so a log-uniform one is searched on a log
-        scale. Of a list of dicts, each candidate uses one dict.
+        scale. Of a list of dicts, each candidate uses one dict. If there are no more
+        points than candidates, all of them are evaluated.
+    param_grid : dict, list of dict or None, default=None
+        Another name for `param_distributions`, that of ``GridSearchCV``; exactly one of
+        both is given.
     n_iter : int, default=50
         Number of candidates.
     surrogate : {"auto", "gp", "rbf", "forest", "tpe", "sobol", "random"}, \
@@ -71,9 +85,8 @@ class BayesSearchCV(SearchCV):
         - ``"auto"``: the expected improvement on the best score so far and a margin
           that shrinks to nothing at `n_iter`; where scores repeat, a wider search;
         - ``"log_ei"``: the expected improvement [7]_ on the best posterior mean;
-        - ``"log_noisy_ei"``: the expected improvement averaged over what the scores
-          may be without noise [8]_, for estimators or folds that differ from fit to
-          fit;
+        - ``"log_noisy_ei"``: the expected improvement averaged over what the scores may
+          be without noise [8]_, for estimators or folds that differ from fit to fit;
         - ``"log_pi"``: the probability of an improvement by that margin;
         - ``"ucb"``: the upper confidence bound, 1.8 deviations above the mean [9]_;
         - ``"thompson"``: the best of a function drawn from the posterior [10]_;
@@ -114,10 +127,10 @@ class BayesSearchCV(SearchCV):
         unless ``joblib.parallel_config`` says otherwise; -1 is all processors.
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all data at the end. With several scores,
-        the name of the one that chooses it; a callable gets ``cv_results_`` and
-        returns the index of the best. With `objectives`, ``"knee"`` takes the member of
-        the front that is farthest below the plane through the best ones of each
-        objective, in ranges of the front [12]_ [13]_.
+        the name of the one that chooses it; a callable gets ``cv_results_`` and returns
+        the index of the best. With `objectives`, ``"knee"`` takes the member of the
+        front that is farthest below the plane through the best ones of each objective,
+        in ranges of the front [12]_ [13]_.
     cv : int, splitter, iterable or None, default=None
         The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
         They are drawn once, so all candidates meet the same ones.
@@ -125,25 +138,24 @@ class BayesSearchCV(SearchCV):
         1 writes the number of fits and each new best score, 2 each candidate and the
         time of each fit, 3 the scores of each fit too, 10 the beginning of each fit.
     pre_dispatch : int or str, default="2*n_jobs"
-        Accepted for the sake of scikit-learn's signature, without effect: a fit is
-        sent to a worker only when one is free.
+        Accepted for the sake of scikit-learn's signature, without effect: a fit is sent
+        to a worker only when one is free.
     random_state : int, RandomState instance or None, default=None
         Seed of the candidates. With an int, each ``fit`` gives the same result, unless
-        `acquisition` is ``"log_ei_per_second"``.
+        `deterministic` is False or the search goes by times, which are measured.
     error_score : "raise" or float, default=nan
-        Score of a fit that fails. A candidate with a score that is not finite counts
-        as worse than all others and is never repeated; a number is a score like any
-        other. "raise" ends the search with the error of the fit.
+        Score of a fit that fails. A candidate with a score that is not finite counts as
+        worse than all others and is never repeated; a number is a score like any other.
+        "raise" ends the search with the error of the fit.
     return_train_score : bool, default=False
         Whether ``cv_results_`` holds scores on the training folds.
     initial_candidates : list, "default" or None, default=None
-        Candidates to evaluate before all others, counted in `n_iter`. Parameters that
-        a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
-        its own values, as far as the space has them; of the rest, continuous ranges
-        are at their middle, integers and choices are drawn. None is the same if a
-        surrogate learns and there is no `warm_start_from`; an empty list is no such
-        candidate.
-        A pair ``(params, score)`` is a whole candidate whose score on these folds is
+        Candidates to evaluate before all others, counted in `n_iter`. Parameters that a
+        dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
+        its own values, as far as the space has them; of the rest, continuous ranges are
+        at their middle, integers and choices are drawn. None is the same if a surrogate
+        learns and there is no `warm_start_from`; an empty list is no such candidate. A
+        pair ``(params, score)`` is a whole candidate whose score on these folds is
         known: the search learns from it without fitting it again, but for the best of
         them, which is evaluated first.
     warm_start_from : fitted search, dict, DataFrame or None, default=None
@@ -152,20 +164,19 @@ class BayesSearchCV(SearchCV):
         Gaussian process learns from its scores as from a related task, as far as the
         new scores agree with them; other surrogates do not.
     max_time : float or None, default=None
-        Seconds that ``fit`` may take. No candidate is started that would, by the
-        median of those before it, end too late for the refit, and no fit on a fold
-        begins when the rest is for the refit: candidates that lack folds then are left
-        out. A fit that has begun is not cut short, and one candidate is completed if
-        none is by then.
+        Seconds that ``fit`` may take. No candidate is started that would, by the median
+        of those before it, end too late for the refit, and no fit on a fold begins when
+        the rest is for the refit: candidates that lack folds then are left out. A fit
+        that has begun is not cut short, and one candidate is completed if none is by
+        then.
     max_concurrent : int or "auto", default="auto"
         Number of candidates under way at once. Candidate ``t`` is chosen knowing
         exactly the results up to ``t - max_concurrent``, so for a given value the
         result is the same whatever `n_jobs`. ``"auto"`` is 1 for one worker, otherwise
         just enough to keep all workers busy.
-    deterministic : bool, default=True
+    deterministic : bool or "auto", default="auto"
         Whether equal seeds must give equal results. If False, every result is used as
-        soon as it is there, in whichever order fits end. The times that
-        ``"log_ei_per_second"`` goes by are equal in no case.
+        soon as it is there, in whichever order fits end. ``"auto"`` is True.
     checkpoint : str, Path or None, default=None
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
@@ -183,11 +194,10 @@ class BayesSearchCV(SearchCV):
     cache_transformers : bool, default=True
         Whether candidates whose transformers have equal parameters share them, fitted
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
-        stay the same to the last bit: only transformers of scikit-learn are shared,
-        and none that draws random numbers without a seed. ``fit_time`` in
-        ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
-        callable or `objectives` holds a time or a function, nor with
-        `fit_memory_limit`.
+        stay the same to the last bit: only transformers of scikit-learn are shared, and
+        none that draws random numbers without a seed. ``fit_time`` in ``cv_results_``
+        is what was spent, so nothing is shared if `refit` is a callable or `objectives`
+        holds a time or a function, nor with `fit_memory_limit`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -207,7 +217,7 @@ class BayesSearchCV(SearchCV):
     best_params_ : dict
         Parameters of the best candidate.
     best_index_ : int
-        Its place in ``cv_results_``.
+        Its row in ``cv_results_``.
     scorer_ : callable or dict of callable
         What scored the held-out folds.
     n_splits_ : int
@@ -222,12 +232,12 @@ class BayesSearchCV(SearchCV):
     history_ : dict of list
         One entry a candidate, in the order of proposals, those included that an
         interrupt left incomplete: ``candidate``, ``params``, ``source`` ("initial",
-        "estimator", "design" or what proposed it), ``score``, ``status``
-        ("complete", "stopped" by racing, "failed" or "incomplete"), ``n_folds``
-        evaluated, ``best_score`` so far, ``proposal_time`` in seconds, ``start`` and
-        ``end`` in seconds since the epoch; with `objectives` ``hypervolume``, the
-        volume of objectives that the front so far dominates, up to the worst value of
-        each in the initial design. ``pandas.DataFrame`` takes it as it is.
+        "estimator", "design" or what proposed it), ``score``, ``status`` ("complete",
+        "stopped" by racing, "failed" or "incomplete"), ``n_folds`` evaluated,
+        ``best_score`` so far, ``proposal_time`` in seconds, ``start`` and ``end`` in
+        seconds since the epoch; with `objectives` ``hypervolume``, the volume of
+        objectives that the front so far dominates, up to the worst value of each in the
+        initial design. ``pandas.DataFrame`` takes it as it is.
     space_ : SearchSpace
         The space that was searched.
     n_candidates_evaluated_ : int
@@ -302,88 +312,84 @@ class BayesSearchCV(SearchCV):
     12
     """
 
+    pareto_front_: NDArray[np.intp]
+
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
-        "objectives": [list, tuple, None],
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "surrogate": [
-            StrOptions({"auto", "gp", "rbf", "forest", "tpe", "random", "sobol"})
-        ],
+        "surrogate": [StrOptions(set(get_args(Surrogate)))],
         "acquisition": [StrOptions(set(get_args(Acquisition)))],
         "n_initial_points": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
         "racing": ["boolean"],
-        "n_iter_no_change": [
-            Interval(numbers.Integral, 1, None, closed="left"),
-            None,
-        ],
-        "tol": [Interval(numbers.Real, 0, None, closed="left")],
     }
 
     def __init__(
         self,
-        estimator,
-        param_distributions,
+        estimator: Any,
+        param_distributions: Space | None = None,
         *,
-        n_iter=50,
-        surrogate="auto",
-        acquisition="auto",
-        n_initial_points="auto",
-        racing=False,
-        objectives=None,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        initial_candidates=None,
-        warm_start_from=None,
-        max_time=None,
-        max_concurrent="auto",
-        deterministic=True,
-        checkpoint=None,
-        fit_timeout=None,
-        fit_memory_limit=None,
-        cache_transformers=True,
-        n_iter_no_change=None,
-        tol=0.0,
-    ):
+        param_grid: Space | None = None,
+        n_iter: int = 50,
+        surrogate: Surrogate = "auto",
+        acquisition: Acquisition = "auto",
+        n_initial_points: int | Literal["auto"] = "auto",
+        racing: bool = False,
+        objectives: GivenObjectives | None = None,
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: Refit = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        initial_candidates: Candidates | Literal["default"] | None = None,
+        warm_start_from: Any = None,
+        max_time: float | None = None,
+        max_concurrent: int | Literal["auto"] = "auto",
+        deterministic: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        fit_timeout: float | None = None,
+        fit_memory_limit: int | None = None,
+        cache_transformers: bool = True,
+        n_iter_no_change: int | None = None,
+        tol: float = 0.0,
+    ) -> None:
         super().__init__(
             estimator=estimator,
+            param_distributions=param_distributions,
+            param_grid=param_grid,
+            objectives=objectives,
             scoring=scoring,
             n_jobs=n_jobs,
             refit=refit,
             cv=cv,
             verbose=verbose,
             pre_dispatch=pre_dispatch,
+            random_state=random_state,
             error_score=error_score,
             return_train_score=return_train_score,
+            initial_candidates=initial_candidates,
+            warm_start_from=warm_start_from,
+            max_time=max_time,
+            max_concurrent=max_concurrent,
+            deterministic=deterministic,
+            checkpoint=checkpoint,
+            fit_timeout=fit_timeout,
+            fit_memory_limit=fit_memory_limit,
+            cache_transformers=cache_transformers,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
         )
-        self.param_distributions = param_distributions
         self.n_iter = n_iter
         self.surrogate = surrogate
         self.acquisition = acquisition
         self.n_initial_points = n_initial_points
         self.racing = racing
-        self.objectives = objectives
-        self.random_state = random_state
-        self.initial_candidates = initial_candidates
-        self.warm_start_from = warm_start_from
-        self.max_time = max_time
-        self.max_concurrent = max_concurrent
-        self.deterministic = deterministic
-        self.checkpoint = checkpoint
-        self.fit_timeout = fit_timeout
-        self.fit_memory_limit = fit_memory_limit
-        self.cache_transformers = cache_transformers
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
 
     def _make_optimizer(self):
         n_objectives = len(self.objectives or [None])

@@ -1,13 +1,27 @@
 """EvolutionarySearchCV: populations of candidates that breed."""
 
 import numbers
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import make_scheduler
 from sklearn_hpo.search._base import SearchCV
+from sklearn_hpo.search._types import (
+    Candidates,
+    GivenObjectives,
+    Refit,
+    Scoring,
+    Space,
+)
+
+Algorithm: TypeAlias = Literal[
+    "auto", "de", "lshade", "ga", "cmaes", "nsga2", "nsga3", "regularized"
+]
 
 
 class EvolutionarySearchCV(SearchCV):
@@ -31,13 +45,17 @@ class EvolutionarySearchCV(SearchCV):
     estimator : estimator object
         What is tuned. It needs a ``score`` method unless `scoring` is given. It is
         cloned, never changed.
-    param_distributions : dict or list of dict
+    param_distributions : dict, list of dict or None, default=None
         From parameter names to lists of choices or distributions, as for
         ``GridSearchCV`` and ``RandomizedSearchCV``. A list holds any Python objects;
         one of sorted numbers is searched as an ordered scale. A distribution is a
         frozen one of ``scipy.stats`` or any object with an ``rvs`` method; its
         quantiles are the scale of the search, so a log-uniform one is searched on a log
-        scale. Of a list of dicts, each candidate uses one dict.
+        scale. Of a list of dicts, each candidate uses one dict. If there are no more
+        points than candidates, all of them are evaluated.
+    param_grid : dict, list of dict or None, default=None
+        Another name for `param_distributions`, that of ``GridSearchCV``; exactly one of
+        both is given.
     n_iter : int, default=100
         Number of candidates.
     algorithm : {"auto", "de", "lshade", "ga", "cmaes", "nsga2", "nsga3", \
@@ -48,13 +66,12 @@ class EvolutionarySearchCV(SearchCV):
           candidates on, if all parameters are continuous, `crossover` and `mutation`
           are ``"auto"``, and there is one objective; NSGA-III from 3 objectives on;
         - ``"de"``: differential evolution [1]_, which steps along differences of
-          members; half of the children that a surrogate screens are drawn to one of
-          the best members only in part [5]_. With `objectives`, members rank as in
-          NSGA-II;
+          members; half of the children that a surrogate screens are drawn to one of the
+          best members only in part [5]_. With `objectives`, members rank as in NSGA-II;
         - ``"lshade"``: differential evolution that learns CR and F from the children
-          that beat their parents, and whose population shrinks linearly to 4 members
-          by the end of `n_iter` [9]_. It pays from a thousand candidates on, without
-          a surrogate and where parameters depend on each other;
+          that beat their parents, and whose population shrinks linearly to 4 members by
+          the end of `n_iter` [9]_. It pays from a thousand candidates on, without a
+          surrogate and where parameters depend on each other;
         - ``"ga"``: a genetic algorithm [2]_ with tournaments of three, simulated binary
           crossover and polynomial mutation of numbers, uniform crossover and new draws
           of choices;
@@ -76,24 +93,24 @@ class EvolutionarySearchCV(SearchCV):
         parameter, and the dicts, equally often, and numbers evenly spread. ``"auto"``
         is the square root of `n_iter`, but 8 at least and 24 at most. After 3 times as
         many candidates without a better score, the worse half makes room for new draws;
-        with ``"lshade"``, where this is the number at first, it does not.
-        With ``"cmaes"`` it is the number of candidates that it learns from at a time,
-        by default 4 and 3 times the logarithm of the number of parameters. With
+        with ``"lshade"``, where this is the number at first, it does not. With
+        ``"cmaes"`` it is the number of candidates that it learns from at a time, by
+        default 4 and 3 times the logarithm of the number of parameters. With
         `objectives` it is by default a sixth of `n_iter`, but 8 at least and 24 at
         most, and no member makes room.
     surrogate : {"rbf"} or None, default="rbf"
         What chooses among the children of each turn: cubic radial basis functions,
         which weigh the score that they expect against the distance from all candidates
-        so far; or None, for plain evolution. ``"cmaes"`` uses none. Of
-        `objectives` it learns another weighted mixture each turn [8]_.
+        so far; or None, for plain evolution. ``"cmaes"`` uses none. Of `objectives` it
+        learns another weighted mixture each turn [8]_.
     crossover : float or "auto", default="auto"
         With ``"de"`` the probability CR that a parameter comes from the mutant; with
         the genetic algorithms that of a child to have two parents. ``"auto"`` is 0.5
         and 0.9; 0.3, 0.6 or 0.9 for the children of ``"de"`` that a surrogate screens.
     mutation : float or "auto", default="auto"
-        With ``"de"`` the factor F of differences, up to 2; with the genetic
-        algorithms the probability that a parameter mutates. ``"auto"`` is 0.5 and one
-        in the number of parameters; 0.3, 0.5 or 0.8 for the children of ``"de"`` that a
+        With ``"de"`` the factor F of differences, up to 2; with the genetic algorithms
+        the probability that a parameter mutates. ``"auto"`` is 0.5 and one in the
+        number of parameters; 0.3, 0.5 or 0.8 for the children of ``"de"`` that a
         surrogate screens.
     objectives : list of str or callable, or None, default=None
         Two or more goals at once, all to be maximised: names out of `scoring`
@@ -113,10 +130,10 @@ class EvolutionarySearchCV(SearchCV):
         unless ``joblib.parallel_config`` says otherwise; -1 is all processors.
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all data at the end. With several scores,
-        the name of the one that chooses it; a callable gets ``cv_results_`` and
-        returns the index of the best. With `objectives`, ``"knee"`` takes the member of
-        the front that is farthest below the plane through the best ones of each
-        objective, in ranges of the front [11]_ [12]_.
+        the name of the one that chooses it; a callable gets ``cv_results_`` and returns
+        the index of the best. With `objectives`, ``"knee"`` takes the member of the
+        front that is farthest below the plane through the best ones of each objective,
+        in ranges of the front [11]_ [12]_.
     cv : int, splitter, iterable or None, default=None
         The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
         They are drawn once, so all candidates meet the same ones.
@@ -124,44 +141,43 @@ class EvolutionarySearchCV(SearchCV):
         1 writes the number of fits and each new best score, 2 each candidate and the
         time of each fit, 3 the scores of each fit too, 10 the beginning of each fit.
     pre_dispatch : int or str, default="2*n_jobs"
-        Accepted for the sake of scikit-learn's signature, without effect: a fit is
-        sent to a worker only when one is free.
+        Accepted for the sake of scikit-learn's signature, without effect: a fit is sent
+        to a worker only when one is free.
     random_state : int, RandomState instance or None, default=None
-        Seed of the candidates. With an int, each ``fit`` gives the same result,
-        unless `deterministic` is False.
+        Seed of the candidates. With an int, each ``fit`` gives the same result, unless
+        `deterministic` is False or the search goes by times, which are measured.
     error_score : "raise" or float, default=nan
-        Score of a fit that fails. A candidate with a score that is not finite counts
-        as worse than all others and is never repeated; a number is a score like any
-        other. "raise" ends the search with the error of the fit.
+        Score of a fit that fails. A candidate with a score that is not finite counts as
+        worse than all others and is never repeated; a number is a score like any other.
+        "raise" ends the search with the error of the fit.
     return_train_score : bool, default=False
         Whether ``cv_results_`` holds scores on the training folds.
     initial_candidates : list, "default" or None, default=None
         Candidates to evaluate before all others, counted in `n_iter`: the founders of
-        the population. Parameters that
-        a dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
-        its own values, as far as the space has them; of the rest, continuous
-        ranges are at their middle, integers and choices are drawn. None is the same
-        if there is no `warm_start_from`; an empty list is no such candidate.
-        A pair ``(params, score)`` is a whole candidate whose score on these folds is
-        known: the search learns from it without fitting it again, but for the best of
-        them, which is evaluated first.
+        the population. Parameters that a dict leaves out are drawn at random.
+        ``"default"`` is the estimator as it is: its own values, as far as the space has
+        them; of the rest, continuous ranges are at their middle, integers and choices
+        are drawn. None is the same if there is no `warm_start_from`; an empty list is
+        no such candidate. A pair ``(params, score)`` is a whole candidate whose score
+        on these folds is known: the search learns from it without fitting it again, but
+        for the best of them, which is evaluated first.
     warm_start_from : fitted search, dict, DataFrame or None, default=None
         An earlier search, ours or scikit-learn's, or its ``cv_results_``, on the same
         or on other data. Its best candidates, 3 at most, are evaluated first.
     max_time : float or None, default=None
-        Seconds that ``fit`` may take. No candidate is started that would, by the
-        median of those before it, end too late for the refit, and no fit on a fold
-        begins when the rest is for the refit: candidates that lack folds then are left
-        out. A fit that has begun is not cut short, and one candidate is completed if
-        none is by then.
+        Seconds that ``fit`` may take. No candidate is started that would, by the median
+        of those before it, end too late for the refit, and no fit on a fold begins when
+        the rest is for the refit: candidates that lack folds then are left out. A fit
+        that has begun is not cut short, and one candidate is completed if none is by
+        then.
     max_concurrent : int or "auto", default="auto"
         Number of candidates under way at once. Candidate ``t`` is chosen knowing
         exactly the results up to ``t - max_concurrent``, so for a given value the
         result is the same whatever `n_jobs`. ``"auto"`` is 1 for one worker, otherwise
         just enough to keep all workers busy.
-    deterministic : bool, default=True
+    deterministic : bool or "auto", default="auto"
         Whether equal seeds must give equal results. If False, every result is used as
-        soon as it is there, in whichever order fits end.
+        soon as it is there, in whichever order fits end. ``"auto"`` is True.
     checkpoint : str, Path or None, default=None
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
@@ -179,11 +195,10 @@ class EvolutionarySearchCV(SearchCV):
     cache_transformers : bool, default=True
         Whether candidates whose transformers have equal parameters share them, fitted
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
-        stay the same to the last bit: only transformers of scikit-learn are shared,
-        and none that draws random numbers without a seed. ``fit_time`` in
-        ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
-        callable or `objectives` holds a time or a function, nor with
-        `fit_memory_limit`.
+        stay the same to the last bit: only transformers of scikit-learn are shared, and
+        none that draws random numbers without a seed. ``fit_time`` in ``cv_results_``
+        is what was spent, so nothing is shared if `refit` is a callable or `objectives`
+        holds a time or a function, nor with `fit_memory_limit`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -203,7 +218,7 @@ class EvolutionarySearchCV(SearchCV):
     best_params_ : dict
         Parameters of the best candidate.
     best_index_ : int
-        Its place in ``cv_results_``.
+        Its row in ``cv_results_``.
     scorer_ : callable or dict of callable
         What scored the held-out folds.
     n_splits_ : int
@@ -219,14 +234,14 @@ class EvolutionarySearchCV(SearchCV):
         One entry a candidate, in the order of proposals, those included that an
         interrupt left incomplete: ``candidate``, ``params``, ``source`` ("initial",
         "estimator", "design" or the algorithm), ``score``, ``status`` ("complete",
-        "failed" or "incomplete"),
-        ``n_folds`` evaluated, ``best_score`` so far, ``proposal_time`` in seconds,
-        ``start`` and ``end`` in seconds since the epoch; but for ``"cmaes"``
-        ``diversity``, the mean distance of two members of the population after the
-        candidate, over parameters: the difference of numbers on the scale of the space,
-        from 0 to 1, and 1 for different choices; with `objectives` ``hypervolume``, the
-        volume of objectives that the front so far dominates, up to the worst value of
-        each in the first population. ``pandas.DataFrame`` takes it as it is.
+        "failed" or "incomplete"), ``n_folds`` evaluated, ``best_score`` so far,
+        ``proposal_time`` in seconds, ``start`` and ``end`` in seconds since the epoch;
+        but for ``"cmaes"`` ``diversity``, the mean distance of two members of the
+        population after the candidate, over parameters: the difference of numbers on
+        the scale of the space, from 0 to 1, and 1 for different choices; with
+        `objectives` ``hypervolume``, the volume of objectives that the front so far
+        dominates, up to the worst value of each in the first population.
+        ``pandas.DataFrame`` takes it as it is.
     space_ : SearchSpace
         The space that was searched.
     n_candidates_evaluated_ : int
@@ -304,24 +319,12 @@ class EvolutionarySearchCV(SearchCV):
     20
     """
 
+    pareto_front_: NDArray[np.intp]
+
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
-        "objectives": [list, tuple, None],
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "algorithm": [
-            StrOptions(
-                {
-                    "auto",
-                    "de",
-                    "lshade",
-                    "ga",
-                    "cmaes",
-                    "nsga2",
-                    "nsga3",
-                    "regularized",
-                }
-            )
-        ],
+        "algorithm": [StrOptions(set(get_args(Algorithm)))],
         "population_size": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 4, None, closed="left"),
@@ -332,77 +335,74 @@ class EvolutionarySearchCV(SearchCV):
             Interval(numbers.Real, 0, 1, closed="both"),
         ],
         "mutation": [StrOptions({"auto"}), Interval(numbers.Real, 0, 2, closed="both")],
-        "n_iter_no_change": [
-            Interval(numbers.Integral, 1, None, closed="left"),
-            None,
-        ],
-        "tol": [Interval(numbers.Real, 0, None, closed="left")],
     }
 
     def __init__(
         self,
-        estimator,
-        param_distributions,
+        estimator: Any,
+        param_distributions: Space | None = None,
         *,
-        n_iter=100,
-        algorithm="auto",
-        population_size="auto",
-        surrogate="rbf",
-        crossover="auto",
-        mutation="auto",
-        objectives=None,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        initial_candidates=None,
-        warm_start_from=None,
-        max_time=None,
-        max_concurrent="auto",
-        deterministic=True,
-        checkpoint=None,
-        fit_timeout=None,
-        fit_memory_limit=None,
-        cache_transformers=True,
-        n_iter_no_change=None,
-        tol=0.0,
-    ):
+        param_grid: Space | None = None,
+        n_iter: int = 100,
+        algorithm: Algorithm = "auto",
+        population_size: int | Literal["auto"] = "auto",
+        surrogate: Literal["rbf"] | None = "rbf",
+        crossover: float | Literal["auto"] = "auto",
+        mutation: float | Literal["auto"] = "auto",
+        objectives: GivenObjectives | None = None,
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: Refit = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        initial_candidates: Candidates | Literal["default"] | None = None,
+        warm_start_from: Any = None,
+        max_time: float | None = None,
+        max_concurrent: int | Literal["auto"] = "auto",
+        deterministic: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        fit_timeout: float | None = None,
+        fit_memory_limit: int | None = None,
+        cache_transformers: bool = True,
+        n_iter_no_change: int | None = None,
+        tol: float = 0.0,
+    ) -> None:
         super().__init__(
             estimator=estimator,
+            param_distributions=param_distributions,
+            param_grid=param_grid,
+            objectives=objectives,
             scoring=scoring,
             n_jobs=n_jobs,
             refit=refit,
             cv=cv,
             verbose=verbose,
             pre_dispatch=pre_dispatch,
+            random_state=random_state,
             error_score=error_score,
             return_train_score=return_train_score,
+            initial_candidates=initial_candidates,
+            warm_start_from=warm_start_from,
+            max_time=max_time,
+            max_concurrent=max_concurrent,
+            deterministic=deterministic,
+            checkpoint=checkpoint,
+            fit_timeout=fit_timeout,
+            fit_memory_limit=fit_memory_limit,
+            cache_transformers=cache_transformers,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
         )
-        self.param_distributions = param_distributions
         self.n_iter = n_iter
         self.algorithm = algorithm
         self.population_size = population_size
         self.surrogate = surrogate
         self.crossover = crossover
         self.mutation = mutation
-        self.objectives = objectives
-        self.random_state = random_state
-        self.initial_candidates = initial_candidates
-        self.warm_start_from = warm_start_from
-        self.max_time = max_time
-        self.max_concurrent = max_concurrent
-        self.deterministic = deterministic
-        self.checkpoint = checkpoint
-        self.fit_timeout = fit_timeout
-        self.fit_memory_limit = fit_memory_limit
-        self.cache_transformers = cache_transformers
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
 
     def _make_optimizer(self):
         rates = {"crossover": self.crossover, "mutation": self.mutation}

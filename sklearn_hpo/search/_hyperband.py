@@ -2,6 +2,7 @@
 
 import numbers
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from sklearn_hpo.optimizers._registry import make_optimizer
 from sklearn_hpo.schedulers import make_scheduler
 from sklearn_hpo.search._base import SearchCV, python_numbers
 from sklearn_hpo.search._rungs import plan_by_rule
+from sklearn_hpo.search._types import Candidates, Refit, Scoring, Space
 
 
 class HyperbandSearchCV(SearchCV):
@@ -29,10 +31,17 @@ class HyperbandSearchCV(SearchCV):
     estimator : estimator object
         What is tuned. It needs a ``score`` method unless `scoring` is given. It is
         cloned, never changed.
-    param_distributions : dict or list of dict
+    param_distributions : dict, list of dict or None, default=None
         From parameter names to lists of choices or distributions, as for
-        ``GridSearchCV`` and ``RandomizedSearchCV``. If there are no more points than
-        candidates, all of them are evaluated.
+        ``GridSearchCV`` and ``RandomizedSearchCV``. A list holds any Python objects;
+        one of sorted numbers is searched as an ordered scale. A distribution is a
+        frozen one of ``scipy.stats`` or any object with an ``rvs`` method; its
+        quantiles are the scale of the search, so a log-uniform one is searched on a log
+        scale. Of a list of dicts, each candidate uses one dict. If there are no more
+        points than candidates, all of them are evaluated.
+    param_grid : dict, list of dict or None, default=None
+        Another name for `param_distributions`, that of ``GridSearchCV``; exactly one of
+        both is given.
     resource : str, default="auto"
         What candidates get more or less of:
 
@@ -54,17 +63,17 @@ class HyperbandSearchCV(SearchCV):
           searched, and fits need them all (those of linear models end long before
           ``max_iter``, by their ``tol``); else folds; else, if there is one fold, rows,
           where they are 10,000 or more, or `min_resources` or `max_resources` is given.
-          If there is none of these, all candidates get a whole fit, and a warning
-          says why. Where the first candidate shows that rungs of iterations would cost
-          1.5 times as much as those of folds, or more, folds take their place, unless
-          fits are quick, or `min_resources` or `max_resources` is given.
+          If there is none of these, all candidates get a whole fit, and a warning says
+          why. Where the first candidate shows that rungs of iterations would cost 1.5
+          times as much as those of folds, or more, folds take their place, unless fits
+          are quick, or `min_resources` or `max_resources` is given.
     min_resources : float or "auto", default="auto"
         What candidates start with, in units of the resource. ``"auto"`` is as many
-        folds as have about a fifth of the tested rows, which is one of five;
-        1/27 of `max_resources` for forests and bagging, but 10 trees, or a third of
-        them if they are fewer than 30, and 1/9 for other iterations and parameters; for
-        rows 1/9 of them, but 30 for each class and 20 for each feature, the latter up
-        to 500.
+        folds as have about a fifth of the tested rows, which is one of five; 1/27 of
+        `max_resources` for forests and bagging, but 10 trees, or a third of them if
+        they are fewer than 30, and 1/9 for other iterations and parameters; for rows
+        1/9 of them, but 30 for each class and 20 for each feature, the latter up to
+        500.
     max_resources : float or "auto", default="auto"
         What the best candidates get. ``"auto"`` is the estimator's own value of the
         parameter, all folds, or all rows.
@@ -83,8 +92,8 @@ class HyperbandSearchCV(SearchCV):
         - ``"hyperband"``: several brackets, which start lower and with more candidates
           or higher and with fewer, exactly as in [1]_;
         - ``"asha"``: a candidate goes on as soon as it is among the best of those that
-          have reached its rung so far [3]_, so that no worker waits. Needs
-          ``deterministic=False``.
+          have reached its rung so far [3]_, so that no worker waits. Its result depends
+          on timing.
     optimizer : {"gp", "tpe", "random", "sobol"}, default="gp"
         What proposes the candidates: a model of the scores on the highest rung that has
         enough of them, a Gaussian process or Parzen estimators, for all but a fifth of
@@ -111,13 +120,13 @@ class HyperbandSearchCV(SearchCV):
         best.
     cv : int, splitter, iterable or None, default=None
         The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
-        They are drawn once, so all candidates meet the same ones on all rungs.
+        They are drawn once, so all candidates meet the same ones.
     verbose : int, default=0
         1 writes the plan and each new best score, 2 each evaluation and the time of
         each fit, 3 the scores of each fit too, 10 the beginning of each fit.
     pre_dispatch : int or str, default="2*n_jobs"
-        Accepted for the sake of scikit-learn's signature, without effect: a fit is
-        sent to a worker only when one is free.
+        Accepted for the sake of scikit-learn's signature, without effect: a fit is sent
+        to a worker only when one is free.
     random_state : int, RandomState instance or None, default=None
         Seed of the candidates. With an int, each ``fit`` gives the same result, unless
         `deterministic` is False, or the clock makes ``resource="auto"`` choose folds in
@@ -143,9 +152,10 @@ class HyperbandSearchCV(SearchCV):
         Number of evaluations under way at once before a new candidate starts. For a
         given value the result is the same whatever `n_jobs`. ``"auto"`` is 1 for one
         worker, otherwise just enough to keep all workers busy.
-    deterministic : bool, default=True
+    deterministic : bool or "auto", default="auto"
         Whether equal seeds must give equal results. If False, every result is used as
-        soon as it is there, in whichever order fits end.
+        soon as it is there, in whichever order fits end. ``"auto"`` is True but for
+        ``"asha"``, which can't be.
     checkpoint : str, Path or None, default=None
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
@@ -163,14 +173,10 @@ class HyperbandSearchCV(SearchCV):
     cache_transformers : bool, default=True
         Whether candidates whose transformers have equal parameters share them, fitted
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
-        stay the same to the last bit: only transformers of scikit-learn are shared,
-        and none that draws random numbers without a seed. ``fit_time`` in
-        ``cv_results_`` is what was spent, so nothing is shared if `refit` is a
-        callable, nor with `fit_memory_limit`.
-    model_dir : str, Path or None, default=None
-        Folder in which fitted models wait until their candidate goes on. None keeps
-        them in memory, or, with worker processes, in a temporary folder. A model is
-        dropped as soon as its candidate can't go on any more.
+        stay the same to the last bit: only transformers of scikit-learn are shared, and
+        none that draws random numbers without a seed. ``fit_time`` in ``cv_results_``
+        is what was spent, so nothing is shared if `refit` is a callable, nor with
+        `fit_memory_limit`.
 
     Attributes
     ----------
@@ -232,7 +238,7 @@ class HyperbandSearchCV(SearchCV):
     space_ : SearchSpace
         The space that was searched.
     n_candidates_evaluated_ : int
-        Number of candidates.
+        Number of candidates evaluated; equal ones of a grid count once.
     classes_ : ndarray of shape (n_classes,)
         Class labels; if `estimator` is a classifier and `refit` is not False.
     n_features_in_ : int
@@ -282,6 +288,17 @@ class HyperbandSearchCV(SearchCV):
     90
     """
 
+    resource_: str
+    plan_: dict[str, list[Any]]
+    min_resources_: float
+    max_resources_: float
+    n_resources_: list[float]
+    n_candidates_: list[int]
+    n_iterations_: int
+    n_possible_iterations_: int
+    n_required_iterations_: int
+    n_remaining_candidates_: int
+
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
         "resource": [str],
@@ -304,54 +321,64 @@ class HyperbandSearchCV(SearchCV):
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
-        "model_dir": [str, Path, None],
     }
 
     def __init__(
         self,
-        estimator,
-        param_distributions,
+        estimator: Any,
+        param_distributions: Space | None = None,
         *,
-        resource="auto",
-        min_resources="auto",
-        max_resources="auto",
-        factor=3,
-        n_candidates="auto",
-        strategy="halving",
-        optimizer="gp",
-        n_brackets="auto",
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        initial_candidates=None,
-        warm_start_from=None,
-        max_time=None,
-        max_concurrent="auto",
-        deterministic=True,
-        checkpoint=None,
-        fit_timeout=None,
-        fit_memory_limit=None,
-        cache_transformers=True,
-        model_dir=None,
-    ):
+        param_grid: Space | None = None,
+        resource: str = "auto",
+        min_resources: float | Literal["auto"] = "auto",
+        max_resources: float | Literal["auto"] = "auto",
+        factor: float = 3,
+        n_candidates: int | Literal["auto"] = "auto",
+        strategy: Literal["halving", "hyperband", "asha"] = "halving",
+        optimizer: Literal["gp", "tpe", "random", "sobol"] = "gp",
+        n_brackets: int | Literal["auto"] = "auto",
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: Refit = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: int | np.random.RandomState | None = None,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        initial_candidates: Candidates | Literal["default"] | None = None,
+        warm_start_from: Any = None,
+        max_time: float | None = None,
+        max_concurrent: int | Literal["auto"] = "auto",
+        deterministic: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        fit_timeout: float | None = None,
+        fit_memory_limit: int | None = None,
+        cache_transformers: bool = True,
+    ) -> None:
         super().__init__(
             estimator=estimator,
+            param_distributions=param_distributions,
+            param_grid=param_grid,
             scoring=scoring,
             n_jobs=n_jobs,
             refit=refit,
             cv=cv,
             verbose=verbose,
             pre_dispatch=pre_dispatch,
+            random_state=random_state,
             error_score=error_score,
             return_train_score=return_train_score,
+            initial_candidates=initial_candidates,
+            warm_start_from=warm_start_from,
+            max_time=max_time,
+            max_concurrent=max_concurrent,
+            deterministic=deterministic,
+            checkpoint=checkpoint,
+            fit_timeout=fit_timeout,
+            fit_memory_limit=fit_memory_limit,
+            cache_transformers=cache_transformers,
         )
-        self.param_distributions = param_distributions
         self.resource = resource
         self.min_resources = min_resources
         self.max_resources = max_resources
@@ -360,20 +387,9 @@ class HyperbandSearchCV(SearchCV):
         self.strategy = strategy
         self.optimizer = optimizer
         self.n_brackets = n_brackets
-        self.random_state = random_state
-        self.initial_candidates = initial_candidates
-        self.warm_start_from = warm_start_from
-        self.max_time = max_time
-        self.max_concurrent = max_concurrent
-        self.deterministic = deterministic
-        self.checkpoint = checkpoint
-        self.fit_timeout = fit_timeout
-        self.fit_memory_limit = fit_memory_limit
-        self.cache_transformers = cache_transformers
-        self.model_dir = model_dir
 
     @fit_context(prefer_skip_nested_validation=False)
-    def plan(self, X, y=None, **params):
+    def plan(self, X: Any, y: Any = None, **params: Any) -> dict[str, list[Any]]:
         """Return what ``fit`` would run on such data, without fitting anything.
 
         Costs are by rule: a share of the resource costs that share of a whole fit. What
@@ -430,14 +446,18 @@ class HyperbandSearchCV(SearchCV):
                 f"n_brackets={self.n_brackets} with strategy={self.strategy!r}, which "
                 "has one bracket; leave it at 'auto', or set another strategy."
             )
-        if self.deterministic and not scheduler.deterministic:
+        if self.deterministic is True and not scheduler.deterministic:
             raise ValueError(
                 f"strategy={self.strategy!r} promotes whoever is ahead when a worker "
-                "is free, so its result depends on timing; set deterministic=False, or "
-                "strategy='halving'."
+                "is free, so its result depends on timing; leave deterministic at "
+                "'auto', or set strategy='halving'."
             )
         ours = {"factor": self.factor, "n_brackets": self.n_brackets}
         return scheduler.set_params(**{name: ours[name] for name in own})
+
+    @property
+    def _is_deterministic(self):
+        return super()._is_deterministic and make_scheduler(self.strategy).deterministic
 
     def _make_optimizer(self):
         optimizer = make_optimizer(self.optimizer)

@@ -18,12 +18,11 @@ class Objectives:
     """
 
     def __init__(self, search):
-        self.given = getattr(search, "objectives", None)
+        self.given = search.objectives
         self.refit = search.refit
         self.scoring = search.scoring
         # the score that guides the search, where there are several
         self.metric = self.refit if isinstance(self.refit, str) else None
-        self._may_be_given = hasattr(search, "objectives")
 
     @property
     def several(self):
@@ -49,8 +48,7 @@ class Objectives:
     def scorers(self, search):
         """Return what scores the held-out folds, or None for scikit-learn's own way."""
         if not self.several:
-            needs_front = self._may_be_given and self.refit == "knee"
-            if needs_front and not named(self.scoring):
+            if self.refit == "knee" and not named(self.scoring):
                 raise ValueError(
                     "refit='knee' looks for the knee of a front, so it needs "
                     "objectives, two or more; else leave refit True."

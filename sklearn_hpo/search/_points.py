@@ -88,7 +88,7 @@ def own_candidate(space, estimator, seed):
     return [_as_in_space(own, whole, space)]
 
 
-def whole_grid(param_distributions, space, n_trials):
+def whole_grid(given_space, space, n_trials):
     """Return all candidates of a space if there are no more than `n_trials`, else none.
 
     They are in the order of scikit-learn's ``ParameterGrid``. Equal candidates stand in
@@ -97,7 +97,7 @@ def whole_grid(param_distributions, space, n_trials):
     if space.size > n_trials:
         return []
     try:
-        grid = ParameterGrid(param_distributions)
+        grid = ParameterGrid(given_space)
     except TypeError:  # a distribution with few values
         return list(space)
     return list(grid if len(grid) <= n_trials else space)

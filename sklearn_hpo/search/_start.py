@@ -80,7 +80,7 @@ def make_start(search, space, metric, n_trials, seed, begins_with_own):
         first += map(space.decode, source_task[0][:n_best])
     by_key = {space.key(params): params for params in reversed(first)}
     first = list(reversed(by_key.values()))
-    grid = whole_grid(search.param_distributions, space, n_trials)
+    grid = whole_grid(search._given_space, space, n_trials)
     first += [params for params in grid if space.key(params) not in by_key]
     source = "initial"
     if not first and search.initial_candidates is None and begins_with_own:

@@ -9,7 +9,6 @@ from sklearn_hpo._evaluation.copies import uncopied
 from sklearn_hpo._evaluation.evaluate import evaluate, lost
 from sklearn_hpo._evaluation.fit_warnings import sink
 from sklearn_hpo._execution.executor import open_executor
-from sklearn_hpo._execution.folders import make_folder, remove_folder
 from sklearn_hpo._execution.limits import CAN_MEASURE_MEMORY
 from sklearn_hpo._sklearn_compat import num_samples
 from sklearn_hpo._study.jobs import FoldJobs
@@ -55,17 +54,7 @@ def open_jobs(search, problem, scheduler, executor, events, **settings):
 @contextmanager
 def _paused_models(search, resource, executor):
     """Yield the keeper of models that may go on, if the resource needs one."""
-    folder = getattr(search, "model_dir", None)
-    if not resource.continues:
-        yield None
-    elif folder is None:
-        yield PausedModels(executor.folder)
-    else:
-        folder = make_folder("models_", folder)
-        try:
-            yield PausedModels(folder)
-        finally:
-            remove_folder(folder)
+    yield PausedModels(executor.folder) if resource.continues else None
 
 
 @contextmanager
@@ -121,13 +110,13 @@ def warn_of_shared(problem):
 def parts_of_jobs(search, has_listeners):
     """Return what jobs hold beside the problem, by the names that the user knows.
 
-    It is to be checked before the first fit. `param_distributions` may list any
+    It is to be checked before the first fit. Its space may list any
     objects; callbacks, if any listen, are told who calls: the search.
     """
-    branches = search.param_distributions
-    branches = [branches] if isinstance(branches, dict) else branches
+    given = search._given_space
+    branches = [given] if isinstance(given, dict) else given
     parts = {
-        f"list of {name!r} in param_distributions": values
+        f"list of {name!r} in the search space": values
         for branch in branches
         for name, values in branch.items()
         if not hasattr(values, "rvs")

@@ -148,8 +148,8 @@ def choose_resource(
     """
     if name in data.searched:
         raise ValueError(
-            f"resource={name!r} is also searched; take it out of param_distributions, "
-            "or choose another resource."
+            f"resource={name!r} is also searched; take it out of the search space, or "
+            "choose another resource."
         )
     resource: Resource
     if name == "auto":
