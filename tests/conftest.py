@@ -10,6 +10,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
+# read by type checkers, never run: half of its lines are wrong on purpose
+collect_ignore = ["typed_use.py"]
+
 
 class Clock:
     """Time that passes by sleeping only, or by `tick` with each look at it."""
