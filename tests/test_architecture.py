@@ -1,6 +1,7 @@
 """The rules of the layers, held by tests: who may import what."""
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,11 @@ def test_import_contracts_hold():
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_picture_of_the_layers_is_that_of_the_contract():
+    script = runpy.run_path(str(PACKAGE.parent / "doc" / "draw_layers.py"))
+    assert script["PICTURE"].read_text(encoding="utf-8") == script["picture"]()
 
 
 def test_package_imports_with_the_hard_dependencies_only():
