@@ -29,7 +29,7 @@ API_REFERENCE = [
     },
     {
         "title": "Schedulers of your own",
-        "text": "What a scheduler is told and what it answers.",
+        "text": "What a scheduler is told and what it answers: :ref:`own_scheduler`.",
         "names": [
             "sklearn_hpo.schedulers.Scheduler",
             "sklearn_hpo.schedulers.Setting",
@@ -41,7 +41,8 @@ API_REFERENCE = [
     },
     {
         "title": "Candidates alone",
-        "text": "What proposes the candidates of a search, for any other function.",
+        "text": "What proposes the candidates of a search, for any other function: "
+        ":ref:`ask_and_tell`.",
         "names": ["sklearn_hpo.AskTell"],
     },
     {
@@ -66,7 +67,7 @@ API_REFERENCE = [
     {
         "title": "Optimizers",
         "text": "What proposes the candidates of a search, and the interface for those "
-        "of your own.",
+        "of your own: :ref:`own_optimizer`.",
         "names": [
             "sklearn_hpo.optimizers.Portfolio",
             "sklearn_hpo.optimizers.GaussianProcess",

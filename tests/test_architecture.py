@@ -1,6 +1,8 @@
 """The rules of the layers, held by tests: who may import what."""
 
 import ast
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +141,24 @@ def test_import_contracts_hold():
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_picture_of_the_layers_is_that_of_the_contract():
+    script = runpy.run_path(str(PACKAGE.parent / "doc" / "draw_layers.py"))
+    assert script["PICTURE"].read_text(encoding="utf-8") == script["picture"]()
+
+
+@pytest.mark.parametrize("page", ["doc/architecture.rst"])
+def test_files_that_a_page_names_exist(page):
+    text = (PACKAGE.parent / page).read_text(encoding="utf-8")
+    names = re.findall(r"`([\w/]+(?:\.(?:py|cfg|toml|rst|md)|/))`", text)
+    assert len(names) > 10
+    missing = [
+        name
+        for name in names
+        if not (PACKAGE.parent / name).exists() and not any(PACKAGE.rglob(name))
+    ]
+    assert missing == []
 
 
 def test_package_imports_with_the_hard_dependencies_only():

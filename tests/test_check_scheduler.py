@@ -53,9 +53,24 @@ class Doubling(Scheduler):
 
 
 class OfThisOrder(Doubling):
-    """Says what it depends on."""
+    """Says what it depends on, and gives no less than can be had."""
 
     deterministic = False
+
+    def make_plan(self, setting):
+        if setting.minimum == setting.maximum:
+            return [Rung(setting.n_candidates, 1.0)]
+        return super().make_plan(setting)
+
+    def next(self, n_told):
+        work = super().next(n_told)
+        return New(self.first_budget) if isinstance(work, New) else work
+
+
+class GivesTooLittle(OfThisOrder):
+    def make_plan(self, setting):
+        n = setting.n_candidates
+        return [Rung(n, 0.01), Rung(n, 1.0, level=1)]
 
 
 def test_good_ones_pass():
@@ -282,6 +297,7 @@ BROKEN = {
     IsNeverPaid: "at the end remaining_cost(True) must be 0, not 3",
     Earns: "remaining_cost(True) must be a number from 0 on, not -1.0",
     IgnoresTheEnd: "at the end remaining_cost(True) must be 0",
+    GivesTooLittle: "a trial was given 0.01 of the budget, but the least",
     Doubling: "depended on the order in which equal scores came",
 }
 

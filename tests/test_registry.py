@@ -100,6 +100,11 @@ def test_parameters_of_parts_are_parameters():
     assert clone(optimizer).optimizer.acquisition == "log_ei"
 
 
+def test_rows_are_no_metadata():
+    # scikit-learn takes what `predict` has beside X for metadata to be routed
+    assert not hasattr(GaussianProcess(), "set_predict_request")
+
+
 def test_evolution_is_that_of_its_choice():
     for n_objectives, kind in ((1, DifferentialEvolution), (3, NSGA3)):
         optimizer = Evolution(population_size=5)

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 
+from sklearn_hpo import BayesSearchCV
 from sklearn_hpo.schedulers import (
     ASHA,
     Continue,
@@ -20,6 +22,7 @@ from sklearn_hpo.schedulers import (
     Racing,
     Rung,
     Setting,
+    Verdict,
     make_scheduler,
 )
 from sklearn_hpo.schedulers._plans import halving_plan, hyperband_plan, rung_budgets
@@ -397,6 +400,44 @@ def test_a_bracket_of_one_rung_that_is_over_costs_nothing_more():
     for trial in range(4):
         scheduler.report(trial, 1.0, 0.5)
         assert scheduler.remaining_cost(True) == 3 - trial
+
+
+class OneThenAll(FullBudget):
+    """Has two rungs and no factor."""
+
+    uses_rungs = True
+
+    def make_plan(self, setting):
+        n = setting.n_candidates
+        return Rung(n, 1 / setting.maximum), Rung(n, 1.0, level=1)
+
+    def start(self, setting):
+        super().start(setting)
+        self.due = []
+
+    def next(self, n_told):
+        if self.due:
+            return Continue(self.due.pop(), 1.0, rung=1)
+        work = super().next(n_told)
+        return None if work is None else New(self.first_budget)
+
+    def report(self, trial, budget, score):
+        if budget < 1.0:
+            self.due.append(trial)
+            return Verdict(True, score)
+        return Verdict(True, score, dropped=(trial,))
+
+
+def test_rungs_need_no_factor(monkeypatch):
+    monkeypatch.setattr(BayesSearchCV, "_make_scheduler", lambda self: OneThenAll())
+    search = BayesSearchCV(
+        DummyClassifier(strategy="constant"), {"constant": [0, 1]}, n_iter=2, cv=3
+    )
+    search.fit(np.zeros((9, 1)), [0, 1, 1] * 3)
+    assert search.plan_["n_candidates"] == [2, 2]
+    assert search.plan_["n_resources"] == [1, 3]
+    assert search.best_params_ == {"constant": 1}
+    assert not hasattr(search, "n_required_iterations_")
 
 
 def test_schedulers_by_name():

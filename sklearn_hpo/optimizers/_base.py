@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
 
 from sklearn_hpo._numerics.streams import stream
 from sklearn_hpo._sklearn_compat import validate_params
@@ -202,6 +203,8 @@ class Optimizer(BaseEstimator, ABC):
     n_design = 0
     diversity: list[float] | None = None
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+    # `rows` is no metadata that scikit-learn could route
+    __metadata_request__predict: ClassVar = {"rows": UNUSED}
     _least_objectives = 1
 
     def start(

@@ -222,7 +222,7 @@ class Scheduler(BaseEstimator, ABC):
 
     Examples
     --------
-    Every candidate is fitted on a tenth, and the first one on all:
+    Every candidate gets the least that can be had, and the first one all:
 
     >>> from sklearn_hpo.schedulers import Continue, New, Rung, Scheduler, Verdict
     >>> class FirstWins(Scheduler):
@@ -233,7 +233,10 @@ class Scheduler(BaseEstimator, ABC):
     ...         self.n_started, self.waiting = 0, None
     ...
     ...     def make_plan(self, setting):
-    ...         return Rung(setting.n_candidates, 0.1), Rung(1, 1.0, level=1)
+    ...         n, least = setting.n_candidates, setting.minimum / setting.maximum
+    ...         if least == 1.0:
+    ...             return [Rung(n, 1.0)]
+    ...         return [Rung(n, least), Rung(1, 1.0, level=1)]
     ...
     ...     def next(self, n_told):
     ...         if self.waiting is not None:
@@ -242,7 +245,7 @@ class Scheduler(BaseEstimator, ABC):
     ...         if n_told is None or self.n_started == self.n_candidates:
     ...             return None
     ...         self.n_started += 1
-    ...         return New(0.1)
+    ...         return New(self.first_budget)
     ...
     ...     def report(self, trial, budget, score):
     ...         if trial > 0 or budget == 1.0 or score != score:

@@ -93,7 +93,8 @@ class RungTable:
         self.problem = problem
         self.resource = problem.resource
         self.plan = study.scheduler.plan
-        self.factor = study.scheduler.factor
+        # one of the user's own may go by another rule
+        self.factor = getattr(study.scheduler, "factor", None)
         self.budgets = budgets_of(self.plan)
         self.levels = [
             self.budgets.index(self.plan[e.rung].budget) for e in evaluations
@@ -123,8 +124,7 @@ class RungTable:
         amounts = [self.resource.n_resources(budget) for budget in self.budgets]
         n_levels = 1 + max(self.levels)
         n_candidates = [self.levels.count(i) for i in range(n_levels)]
-        n_first = sum(rung.n_trials for rung in self.plan if rung.level == 0)
-        return {
+        told = {
             "max_resources_": self.resource.n_resources(1.0),
             "min_resources_": amounts[0],
             "resource_": self.resource.name,
@@ -133,12 +133,17 @@ class RungTable:
             ),
             "n_iterations_": n_levels,
             "n_possible_iterations_": len(self.budgets),
-            "n_required_iterations_": 1 + math.floor(math.log(n_first, self.factor)),
             "n_candidates_": n_candidates,
             "n_resources_": amounts[:n_levels],
-            "n_remaining_candidates_": math.ceil(n_candidates[-1] / self.factor),
             "_resource_names": set(self.resource.params(self.resource.maximum)),
         }
+        if self.factor is not None:
+            n_first = sum(rung.n_trials for rung in self.plan if rung.level == 0)
+            n_required = 1 + math.floor(math.log(n_first, self.factor))
+            told["n_required_iterations_"] = n_required
+            n_remaining = math.ceil(n_candidates[-1] / self.factor)
+            told["n_remaining_candidates_"] = n_remaining
+        return told
 
     def history_columns(self):
         """Return further columns of ``history_``."""

@@ -403,6 +403,7 @@ def _check_run(
         _check_end(run)
         if scheduler.keeps_to_plan:
             _check_sizes(run)
+        _check_amounts(run, setting)
         works = any(math.isfinite(score_of(trial, 1.0)) for trial in run.budgets)
         _require(
             not works or any(math.isclose(b, 1.0) for b in run.budgets.values()),
@@ -447,6 +448,15 @@ def _check_sizes(run: _Run) -> None:
             f"rung {place} was planned for {rung.n_trials} trials, but got "
             f"{run.rungs[place]}; set keeps_to_plan = False if that is meant",
         )
+
+
+def _check_amounts(run: _Run, setting: Setting) -> None:
+    least = min(budget for _, budget, _ in run.works)
+    _require(
+        least * setting.maximum > setting.minimum * (1 - 1e-9),
+        f"a trial was given {least:g} of the budget, but the least that can be had is "
+        f"{setting.minimum / setting.maximum:g}: setting.minimum / setting.maximum",
+    )
 
 
 def _check_order(scheduler: Scheduler, setting: Setting) -> None:
