@@ -281,6 +281,7 @@ def test_an_error_of_a_callback_keeps_what_is_done(backend, n_jobs, hook):
     ):
         fitted.fit(X, Y)
     [warning] = caught
+    assert warning.filename == __file__
     text = str(warning.message)
     assert re.search(r"line \d+, in _fail\n", text)
     assert re.search(r"ZeroDivisionError: candidate-split-evaluation 1\d\n", text)

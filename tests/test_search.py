@@ -546,6 +546,17 @@ def test_callback_stops_the_search():
 
 
 @needs_callbacks
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_callbacks_hear_of_the_one_candidate_that_is_completed_late(n_jobs):
+    callback = StopAfter(100)
+    fitted = search(max_time=1e-6, n_jobs=n_jobs).set_callbacks(callback)
+    with joblib.parallel_config("threading"):
+        fitted.fit(X, Y)
+    assert fitted.n_candidates_evaluated_ == 1
+    assert np.isfinite(fitted.best_score_)
+
+
+@needs_callbacks
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_callback_stops_the_search_of_workers(backend):
     with joblib.parallel_config(backend):

@@ -18,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from sklearn_hpo._checkpoint.lines import (
+    CHECK,
     FORMAT,
     NAME,
     check_regular,
@@ -117,7 +118,7 @@ class Journal:
 
         The trial may have had another number then; the report has the one it has now.
         """
-        key = _row(trial), job.fold, round(job.budget, 9)
+        key = _key(_row(trial), job.fold, job.budget)
         report = self._reports.get(key)
         return None if report is None else replace(report, trial=trial.number)
 
@@ -279,7 +280,7 @@ class Journal:
     def _take(self, line: Mapping[str, Any]) -> None:
         result = {name: from_json(value) for name, value in line["result"].items()}
         trial, row = line["trial"], tuple(line["row"])
-        self._reports[row, line["fold"], line["budget"]] = FoldResult(
+        self._reports[_key(row, line["fold"], line["budget"])] = FoldResult(
             trial,
             line["fold"],
             result,
@@ -289,6 +290,8 @@ class Journal:
             saved=line.get("saved", 0.0),
             warnings=None,
         )
+        if line["fold"] == CHECK:  # the search may have begun with another candidate
+            return
         # of two candidates that had the same number, the later one keeps it
         numbers = np.array([math.nan if x is None else x for x in row])
         self.proposals[trial] = Proposal(numbers, line["source"], line["proposal_time"])
@@ -301,6 +304,11 @@ def _edited(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 def _release(header: Mapping[str, Any]) -> list[str]:
     return header["versions"].get("python", "").split(".")[:2]
+
+
+def _key(row: Row, fold: int, budget: float) -> tuple[Row, int, float]:
+    """Return what tells a report from others; a search checks one candidate only."""
+    return () if fold == CHECK else row, fold, round(budget, 9)
 
 
 def _row(trial: Trial) -> Row:

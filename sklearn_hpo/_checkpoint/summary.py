@@ -57,7 +57,6 @@ def read_checkpoint(path: str | Path) -> dict[str, list[Any]]:
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    from typing import Any
     >>> from scipy.stats import loguniform
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.svm import SVC

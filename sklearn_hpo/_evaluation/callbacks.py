@@ -115,10 +115,15 @@ class FitEvents:
                     raise CallbackFailed(text) from error
             return begun[rung]
 
+        tasks = {}
+
         def fold_events(trial, fold, rung):
-            task = rung_context(rung).subcontext(
-                task_name="candidate-split-evaluation", task_id=trial * n_splits + fold
-            )
+            place = rung, trial * n_splits + fold
+            if place not in tasks:  # a fold that is put off may come again
+                tasks[place] = rung_context(rung).subcontext(
+                    task_name="candidate-split-evaluation", task_id=place[1]
+                )
+            task = tasks[place]
             if not detach:
                 return FoldEvents(self._search, task)
             caller = copy.copy(self._search)

@@ -7,7 +7,6 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -311,16 +310,18 @@ class SearchCV(BaseSearchCV):
         own = optimizer.begins_with_own and not scheduler.uses_rungs
         with open_checkpoint(self, problem, space, scheduler.plan, seed) as journal:
             seed = seed if journal is None else journal.seed
-            n_trials = scheduler.n_candidates
-            start = make_start(self, space, objectives.metric, n_trials, seed, own)
-            tuner_of = partial(
-                start.tuner,
-                space,
-                optimizer,
-                n_objectives=len(objectives),
-                journal=journal,
-            )
-            tuner = tuner_of(n_trials)
+
+            def tuner_of(n_trials):
+                start = make_start(self, space, objectives.metric, n_trials, seed, own)
+                return start.tuner(
+                    space,
+                    optimizer,
+                    n_trials,
+                    n_objectives=len(objectives),
+                    journal=journal,
+                )
+
+            tuner = tuner_of(scheduler.n_candidates)
             if self.verbose > 0:
                 write(self._overture(problem, scheduler))
             with open_workers(self, problem, events) as executor:

@@ -83,7 +83,7 @@ class Results:
                 f"the {self._n_candidates} candidates evaluated so far."
             ]
         if shortfalls:
-            warnings.warn(" ".join(shortfalls), RuntimeWarning, stacklevel=5)
+            warnings.warn(" ".join(shortfalls), RuntimeWarning, stacklevel=6)
 
     def _make_attributes(self):
         attributes = {

@@ -1,5 +1,6 @@
 """Whether the resource pays: tried on the first candidate, before the study begins."""
 
+import warnings
 from dataclasses import replace
 
 from sklearn_hpo._evaluation.resources import Data, Prices, choose_resource
@@ -77,7 +78,10 @@ def _is_dear(search, resource, scheduler, by_folds, n_splits):
         return False
     if prices.whole < _LEAST_SECONDS:
         return False
-    folds, other = by_folds()
+    with warnings.catch_warnings():
+        # what it would say of folds if they were chosen
+        warnings.simplefilter("ignore", UserWarning)
+        folds, other = by_folds()
     least = _cost_of_each(other.plan, folds)
     return _cost_of_each(scheduler.plan, resource) >= _MUCH_CHEAPER * least
 
