@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sklearn_hpo.space._domains import Array, Warp
+from sklearn_hpo.space._domains import Array, Domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,36 +39,7 @@ class Column:
     centres: Array | None
 
 
-@dataclass(frozen=True)
-class Group:
-    """The columns of one sequence, subset or permutation of a :class:`SearchSpace`.
-
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    kind : {"sequence", "subset", "permutation"}
-        What they stand for. If `low` is less than `high`, the first column of a
-        sequence is its length; as many columns for each of the `high` entries follow.
-    columns : slice
-        Where they are in a row.
-    low, high : int
-        Least and largest number of entries.
-
-    Examples
-    --------
-    >>> from sklearn_hpo.space import SearchSpace, subset
-    >>> SearchSpace({"keep": subset(["a", "b", "c"])}).groups
-    (Group(kind='subset', columns=slice(0, 3, None), low=1, high=3),)
-    """
-
-    kind: str
-    columns: slice
-    low: int
-    high: int
-
-
-def make_column(name: str, warp: Warp) -> Column:
-    """Return the public face of a warp."""
-    n_levels = 0 if warp.centres is None else len(warp.centres)
-    return Column(name, warp.kind, n_levels, warp.centres)
+def make_column(name: str, domain: Domain) -> Column:
+    """Return what optimizers may know of a coordinate and its domain."""
+    n_levels = 0 if domain.centres is None else len(domain.centres)
+    return Column(name, domain.kind, n_levels, domain.centres)

@@ -1,4 +1,4 @@
-"""Warps: how one coordinate in [0, 1] becomes a value, and back."""
+"""Domains: how one coordinate in [0, 1] becomes a value, and back."""
 
 import math
 import reprlib
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo.space._keys import is_real, value_key
+from sklearn_hpo._identity.values import is_real, value_key
 
 Array = NDArray[np.float64]
 
@@ -23,16 +23,16 @@ GRID = np.linspace(0, 1, 33)  # probabilities at which distributions are compare
 class Part(NamedTuple):
     """A column of a parameter.
 
-    `warp` tells its kind and values; `conditional` whether it is NaN in some rows of
+    `domain` tells its kind and values; `conditional` whether it is NaN in some rows of
     a branch that has the parameter.
     """
 
     name: str
-    warp: "Warp"
+    domain: "Domain"
     conditional: bool = False
 
 
-class Warp(ABC):
+class Domain(ABC):
     """One coordinate and the values it stands for.
 
     `values` are the distinct values and `centres` their coordinates, where they can
@@ -75,7 +75,7 @@ class Warp(ABC):
         """Return the coordinate of a value; ValueError tells which are valid."""
 
 
-class Levels(Warp):
+class Levels(Domain):
     """Values each with a cell of [0, 1] as wide as its probability.
 
     `ends` are the upper ends of the cells, or None if all are equally wide. `listed`
@@ -101,6 +101,11 @@ class Levels(Warp):
             if n <= MAX_LEVELS or not ordered:
                 self.centres = _middles(n) if self.edges is None else self.middles
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all cells are equally wide."""
+        return self.edges is None
+
     # larger than the values themselves, and made only if one of them is looked up
     @cached_property
     def by_key(self) -> dict[Hashable, int]:
@@ -113,7 +118,7 @@ class Levels(Warp):
         return {v: i for i, v in enumerate(self.values) if is_real(v)}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what can be made again."""
+        """Leave out what can be made again, as it has keys of any type."""
         made = "by_key", "by_number"
         return {k: v for k, v in vars(self).items() if k not in made}
 
@@ -165,7 +170,7 @@ def _middles(n: int) -> Array:
     return centres
 
 
-class Quantiles(Warp):
+class Quantiles(Domain):
     """A continuous distribution; uniform and log-uniform ones in closed form."""
 
     kind = "continuous"
@@ -227,7 +232,7 @@ def _reach(dist: Any) -> tuple[float, float]:
     return float(GRID[1]), float(GRID[-2])
 
 
-class Counts(Warp):
+class Counts(Domain):
     """Whole numbers from `low` to `high`, too many for a table."""
 
     kind = "ordered"
