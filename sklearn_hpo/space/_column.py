@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sklearn_hpo.space._domains import Array, Domain
 
 
@@ -31,12 +33,25 @@ class Column:
     >>> column, = SearchSpace({"C": [1, 10]}).columns
     >>> column.name, column.kind, column.centres.tolist()
     ('C', 'ordered', [0.25, 0.75])
+    >>> column.edges.tolist()
+    [0.0, 0.5, 1.0]
     """
 
     name: str
     kind: str
     n_levels: int
     centres: Array | None
+
+    @property
+    def edges(self) -> Array | None:
+        """The limits of the cells around `centres`, from 0 to 1, or None."""
+        if self.centres is None:
+            return None
+        # edges[i] + edges[i + 1] = 2 centres[i], solved by an alternating sum
+        sign = (-1.0) ** np.arange(self.n_levels)
+        edges: Array = np.zeros(self.n_levels + 1)
+        edges[1:] = 2.0 * sign * np.cumsum(sign * self.centres)
+        return edges
 
 
 def make_column(name: str, domain: Domain) -> Column:
