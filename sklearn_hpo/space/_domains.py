@@ -20,6 +20,17 @@ TAIL = 1e-10  # probability cut off where a support is unbounded: decode stays f
 GRID = np.linspace(0, 1, 33)  # probabilities at which distributions are compared
 
 
+def cell_of(u: Array, n: int) -> NDArray[np.intp]:
+    """Return which of `n` even cells of [0, 1] coordinates lie in."""
+    return np.minimum(np.floor(u * n), n - 1).astype(np.intp)
+
+
+def centre_of(cell: NDArray[np.intp], n: int) -> Array:
+    """Return the centres of cells, of `n` even ones."""
+    centres: Array = (cell + 0.5) / n
+    return centres
+
+
 class Part(NamedTuple):
     """A column of a parameter.
 
@@ -126,14 +137,13 @@ class Levels(Domain):
         """Return the numbers of the cells that coordinates lie in."""
         if self.edges is not None:
             return np.searchsorted(self.edges, u, side="right")
-        last = len(self.values) - 1
-        return np.minimum(np.floor(u * len(self.values)), last).astype(np.intp)
+        return cell_of(u, len(self.values))
 
     def snap(self, u: Array) -> Array:
         """Move coordinates to the centres of their cells."""
         index = self.index(u)
         if self.edges is None:
-            return (index + 0.5) / len(self.values)
+            return centre_of(index, len(self.values))
         middles: Array = self.middles[index]
         return middles
 

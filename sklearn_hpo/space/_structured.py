@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import comb, factorial
 
-from sklearn_hpo.space._domains import Array, Domain, Levels, Part
+from sklearn_hpo.space._domains import Array, Domain, Levels, Part, centre_of
 
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
@@ -40,6 +40,15 @@ def ranks(u: Array) -> Index:
     out = np.empty_like(order)
     np.put_along_axis(out, order, np.arange(u.shape[1])[None], axis=1)
     return out
+
+
+def member_edge(n: int, low: int, high: int) -> float:
+    """Return from which coordinate on one of `n` items is in a subset.
+
+    So many coordinates are above that single columns, when drawn, keep the size in the
+    middle of its range.
+    """
+    return 1.0 - (low + high) / (2 * n)
 
 
 def draw_members(u: Array, low: int, high: int) -> Mask:
@@ -155,7 +164,7 @@ class SequenceBlock(Block):
         out = self._map(u, self.element.snap)
         if self._first:
             index = self.lengths.index(u[:, 0])
-            out[:, 0] = (index + 0.5) / len(self.lengths.values)
+            out[:, 0] = centre_of(index, len(self.lengths.values))
             absent = np.arange(self.high) >= self.low + index[:, None]
             out[:, 1:][np.repeat(absent, self._step, axis=1)] = np.nan
         return out
@@ -208,9 +217,7 @@ class SubsetBlock(Block):
         sizes = np.rint(comb(n, np.arange(low, high + 1)))
         self.n_values = float(sizes.sum())
         self._width = n if low < n else 0
-        # Draws for single columns shall keep the size in the middle of its range.
-        share = (low + high) / (2 * n)
-        self.edge = 1.0 - share
+        self.edge = member_edge(n, low, high)
         self.flag = Levels([False, True], np.array([self.edge, 1.0]), ordered=False)
 
     def parts(self, name: str) -> list[Part]:
@@ -279,8 +286,7 @@ class PermutationBlock(Block):
 
     def snap(self, u: Array) -> Array:
         """Turn points into rows: an item's place makes its coordinate."""
-        out: Array = (ranks(u) + 0.5) / self.high
-        return out
+        return centre_of(ranks(u), self.high)
 
     def decode(self, u: Any) -> list[Any]:
         """Return the items by rising keys."""
@@ -293,8 +299,7 @@ class PermutationBlock(Block):
         order = _places(value, self.items, wanted)
         if len(order) < self.high:
             raise ValueError(wanted + reprlib.repr(self.items.values))
-        out: Array = (np.argsort(order) + 0.5) / self.high
-        return out[: self._width]
+        return centre_of(np.argsort(order), self.high)[: self._width]
 
 
 def _entries(value: Any) -> list[Any] | None:
