@@ -140,7 +140,6 @@ class Levels(Domain):
         return cell_of(u, len(self.values))
 
     def snap(self, u: Array) -> Array:
-        """Move coordinates to the centres of their cells."""
         index = self.index(u)
         if self.edges is None:
             return centre_of(index, len(self.values))
@@ -148,13 +147,11 @@ class Levels(Domain):
         return middles
 
     def decode(self, u: float) -> Any:
-        """Return the value whose cell holds `u`."""
         if self.edges is None:
             return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
         return self.values[int(self.edges.searchsorted(u, side="right"))]
 
     def encode(self, value: Any) -> float:
-        """Return the centre of the cell of `value`."""
         i = self.find(value)
         if i is None:
             raise ValueError(f"one of {reprlib.repr(self.values)}")
@@ -256,19 +253,16 @@ class Counts(Domain):
         self.n_values = float(len(self.values))
 
     def snap(self, u: Array) -> Array:
-        """Move coordinates to the centres of their cells."""
         # Contiguous, as strided loops of numpy may round differently.
         k = self.dist.ppf(np.ascontiguousarray(np.clip(u, *self.clip)))
         centres: Array = (self.dist.cdf(k - 1) + self.dist.cdf(k)) / 2
         return centres
 
     def decode(self, u: float) -> int:
-        """Return the value whose cell holds `u`."""
         low, high = self.clip
         return int(self.dist.ppf(min(max(u, low), high)))
 
     def encode(self, value: Any) -> float:
-        """Return the centre of the cell of `value`."""
         if is_real(value) and self.values[0] <= value <= self.values[-1]:
             u = float(self.dist.cdf(value - 1) + self.dist.cdf(value)) / 2
             if self.decode(u) == value:

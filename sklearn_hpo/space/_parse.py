@@ -45,25 +45,7 @@ N_DRAWS = 4096  # draws that stand for a distribution without quantile function
 
 
 def check_dicts(given: Any) -> list[Mapping[str, Any]]:
-    """Return the dicts of a space as a list.
-
-    Parameters
-    ----------
-    given : dict or iterable of dict
-        Names with lists or distributions.
-
-    Returns
-    -------
-    dicts : list of dict
-        At least one.
-
-    Raises
-    ------
-    TypeError
-        If something is no dict or a name is no str.
-    ValueError
-        If there is no dict.
-    """
+    """Return the dicts of a space, one at least, as a list."""
     if not isinstance(given, Iterable):
         raise TypeError(
             "Parameter distributions should be a dict or a list, "
@@ -87,23 +69,11 @@ def check_dicts(given: Any) -> list[Mapping[str, Any]]:
 
 
 def refuse_unknown(dicts: Iterable[Mapping[str, Any]], valid: set[str]) -> None:
-    """Refuse parameters that an estimator lacks, as ``SearchSpace.check_names`` does.
-
-    Parameters
-    ----------
-    dicts : iterable of dict
-        With the parameters of the branches as keys.
-    valid : set of str
-        What the estimator has.
-
-    Raises
-    ------
-    ValueError
-        Naming the parameter and the valid names most like it.
-    """
+    """Refuse parameters that an estimator lacks, and name the most similar it has."""
     folded = {name.casefold(): name for name in valid}
     for names in dicts:
         for name in sorted(names.keys() - valid):
+            # what takes the place of a step that is searched over may have it
             parts = name.split("__")
             parents = {"__".join(parts[:i]) for i in range(1, len(parts))}
             if not parents & names.keys():
@@ -118,31 +88,9 @@ def refuse_unknown(dicts: Iterable[Mapping[str, Any]], valid: set[str]) -> None:
 
 
 def make_domain(name: str, given: Any, where: str) -> tuple[Hashable, Domain]:
-    """Build the domain of a parameter.
+    """Build the domain of a parameter, and what is equal for equal domains only.
 
-    Parameters
-    ----------
-    name : str
-        The parameter.
-    given : object
-        A list or a distribution.
-    where : str
-        Where it was found, to end an error message.
-
-    Returns
-    -------
-    identity : hashable
-        Equal for equal lists and for equal distributions.
-    domain : Domain
-        Between coordinates and values.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a list nor a distribution.
-    ValueError
-        If it is an empty list, an array of several dimensions or a distribution
-        without finite quantiles.
+    `where` it was found ends error messages.
     """
     if isinstance(given, sequence | subset | permutation):
         identity, block = _block_of_structure(name, given, where)
@@ -175,18 +123,7 @@ def make_domain(name: str, given: Any, where: str) -> tuple[Hashable, Domain]:
 
 
 def branch_weights(dicts: list[Mapping[str, Any]]) -> Array:
-    """Weigh dicts as ParameterSampler does: by size if all hold lists only.
-
-    Parameters
-    ----------
-    dicts : list of dict
-        Valid branches.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_dicts,)
-        Proportional to the probabilities of the dicts.
-    """
+    """Weigh dicts as ParameterSampler does: by size if all hold lists only."""
     if any(is_distribution(v) for choices in dicts for v in choices.values()):
         return np.ones(len(dicts))
     sizes = [sum(math.log(len(v)) for v in choices.values()) for choices in dicts]

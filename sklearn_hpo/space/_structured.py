@@ -26,15 +26,7 @@ Index = NDArray[np.intp]
 def ranks(u: Array) -> Index:
     """Return how many entries of its row are before each entry, in rising order.
 
-    Parameters
-    ----------
-    u : ndarray of shape (n, k)
-        Numbers; of equal ones the left one comes first.
-
-    Returns
-    -------
-    ranks : ndarray of shape (n, k), int
-        0 for the least.
+    Of equal ones the left one comes first.
     """
     order = np.argsort(u, axis=1, kind="stable")
     out = np.empty_like(order)
@@ -52,22 +44,8 @@ def member_edge(n: int, low: int, high: int) -> float:
 
 
 def draw_members(u: Array, low: int, high: int) -> Mask:
-    """Turn uniform draws into subsets of uniform size, any of a size alike.
-
-    The sum of the draws, modulo 1, is uniform and tells nothing of their ranks.
-
-    Parameters
-    ----------
-    u : ndarray of shape (n, k)
-        Uniform draws.
-    low, high : int
-        Least and largest size.
-
-    Returns
-    -------
-    members : ndarray of shape (n, k), bool
-        Who is in.
-    """
+    """Turn uniform draws (n, k) into subsets of uniform size, any of a size alike."""
+    # the sum, modulo 1, is uniform and tells nothing of the ranks
     share = u.sum(axis=1) % 1.0
     size = low + np.minimum(np.floor(share * (high - low + 1)), high - low)
     return ranks(-u) < size[:, None]
@@ -103,7 +81,10 @@ class Group:
 
 
 class Block(Domain):
-    """A domain of `width` coordinates, of which some may be inactive (NaN)."""
+    """A domain of `width` coordinates, of which some may be inactive (NaN).
+
+    Its points are of shape (n, width).
+    """
 
     structure: str
     low: int
@@ -156,11 +137,9 @@ class SequenceBlock(Block):
         return chain.from_iterable(product(entries, repeat=n) for n in lengths)
 
     def drawn(self, u: Array) -> Array:
-        """Move uniform points so that each entry follows its law."""
         return self._map(u, self.element.drawn)
 
     def snap(self, u: Array) -> Array:
-        """Turn points of shape (n, width) into canonical rows."""
         out = self._map(u, self.element.snap)
         if self._first:
             index = self.lengths.index(u[:, 0])
@@ -179,7 +158,6 @@ class SequenceBlock(Block):
         return out
 
     def decode(self, u: Any) -> tuple[Any, ...]:
-        """Return the tuple."""
         n = self.lengths.decode(u[0]) if self._first else self.low
         if not self._step:
             return (self.element.decode(0.5),) * n
@@ -221,7 +199,6 @@ class SubsetBlock(Block):
         self.flag = Levels([False, True], np.array([self.edge, 1.0]), ordered=False)
 
     def parts(self, name: str) -> list[Part]:
-        """Return the columns."""
         names = [f"{reprlib.repr(item)} in {name}" for item in self.items.values]
         return [Part(part, self.flag) for part in names[: self._width]]
 
@@ -233,7 +210,6 @@ class SubsetBlock(Block):
         )
 
     def drawn(self, u: Array) -> Array:
-        """Move uniform points to subsets of uniform size."""
         return self._rows(draw_members(u, self.low, self.high))
 
     def snap(self, u: Array) -> Array:
@@ -247,7 +223,6 @@ class SubsetBlock(Block):
         return np.where(members, inside, out)
 
     def decode(self, u: Any) -> list[Any]:
-        """Return the items that are in."""
         if not self._width:
             return list(self.items.values)
         pairs = zip(self.items.values, u, strict=True)
@@ -275,7 +250,6 @@ class PermutationBlock(Block):
         self._width = n if n > 1 else 0
 
     def parts(self, name: str) -> list[Part]:
-        """Return the columns."""
         places = Levels(range(self.high))
         names = [f"{name}.index({reprlib.repr(item)})" for item in self.items.values]
         return [Part(part, places) for part in names[: self._width]]
@@ -294,7 +268,6 @@ class PermutationBlock(Block):
         return [self.items.values[i] for i in order]
 
     def encode(self, value: Any) -> Array:
-        """Return the coordinates of a list."""
         wanted = "a list of all items of "
         order = _places(value, self.items, wanted)
         if len(order) < self.high:
