@@ -106,8 +106,8 @@ class SearchSpace:
         self, param_distributions: Mapping[str, Any] | Iterable[Mapping[str, Any]]
     ) -> None:
         dicts = check_dicts(param_distributions)
-        # The branches: for each name the number of its parameter, shared or not.
         self._parameters: list[Parameter] = []
+        # The branches: for each name the number of its parameter, shared or not.
         numbers: dict[tuple[str, Hashable], int] = {}
         self._branches = [
             self._read_branch(
