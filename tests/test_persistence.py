@@ -158,6 +158,10 @@ def test_what_predicts_goes_through_a_file(name, through):
     assert_array_equal(through(optimizer.predictor).predict(rows), expected)
 
 
+def test_evolution_keeps_no_populations():
+    assert not hasattr(fitted("evolutionary", "dicts")._optimizer, "ask")
+
+
 @pytest.mark.parametrize("through", [by_pickle, by_skops])
 def test_a_space_goes_through_a_file(through):
     structures, lists = CASES["structures"][1], CASES["lists"][1]
