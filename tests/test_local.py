@@ -99,21 +99,21 @@ def test_candidates_are_valid_rows_of_the_box(space):
     optimizer = begun(space)
     rng = np.random.default_rng(0)
     lengthscales = rng.uniform(0.05, 0.5, space.n_columns)
-    domain = region_of(optimizer, lengthscales).restrict(optimizer._domain)
+    feasible = region_of(optimizer, lengthscales).restrict(optimizer._feasible)
     best = optimizer.rows[np.nanargmin(optimizer.losses)]
-    assert ((domain.low <= best) | np.isnan(best)).all()
-    assert ((domain.high >= best) | np.isnan(best)).all()
-    rows = region_of(optimizer, lengthscales).candidates(domain, 200, rng)
+    assert ((feasible.low <= best) | np.isnan(best)).all()
+    assert ((feasible.high >= best) | np.isnan(best)).all()
+    rows = region_of(optimizer, lengthscales).candidates(feasible, 200, rng)
     np.testing.assert_array_equal(space.from_unit(rows), rows)
     assert (rows != best).any(axis=1).mean() > 0.5
-    for j, levels in enumerate(domain.levels):
+    for j, levels in enumerate(feasible.levels):
         known = rows[~np.isnan(rows[:, j]), j]
         # rounding may lead half a step out of the box
-        step = 0.0 if levels is None else 0.5 / len(optimizer._domain.levels[j])
-        assert (known >= domain.low[j] - step - 1e-9).all()
-        assert (known <= domain.high[j] + step + 1e-9).all()
+        step = 0.0 if levels is None else 0.5 / len(optimizer._feasible.levels[j])
+        assert (known >= feasible.low[j] - step - 1e-9).all()
+        assert (known <= feasible.high[j] + step + 1e-9).all()
         if levels is not None and not np.isnan(best[j]):
-            everything = optimizer._domain.levels[j]
+            everything = optimizer._feasible.levels[j]
             here = np.searchsorted(everything, best[j])
             around = everything[max(here - 1, 0) : here + 2]
             kept = everything[here] if optimizer.layout.categorical[j] else around
@@ -125,13 +125,13 @@ def test_box_shrinks_to_one_step_of_a_column_with_levels():
     optimizer = begun(space)
     failures = space.sample(24, np.random.default_rng(1))
     tell(optimizer, failures, np.full(24, 1e3))
-    domain = region_of(optimizer, np.ones(2)).restrict(optimizer._domain)
+    feasible = region_of(optimizer, np.ones(2)).restrict(optimizer._feasible)
     width = dict(
-        zip([c.name for c in space.columns], domain.high - domain.low, strict=True)
+        zip([c.name for c in space.columns], feasible.high - feasible.low, strict=True)
     )
     assert width["x"] <= 0.02
     assert width["k"] >= 1 / 40
-    assert [len(v) for v in domain.levels if v is not None] == [3]
+    assert [len(v) for v in feasible.levels if v is not None] == [3]
 
 
 def test_of_five_proposals_one_looks_everywhere():
@@ -139,7 +139,7 @@ def test_of_five_proposals_one_looks_everywhere():
     everywhere = []
     for n_pending in range(10):
         view = optimizer._view(n_pending, set(), np.random.default_rng(0))
-        everywhere.append(np.ndim(view.domain.low) == 0)
+        everywhere.append(np.ndim(view.feasible.low) == 0)
         assert len(view.rows) == (300 if everywhere[-1] else N_NEAR)
     assert np.flatnonzero(everywhere).tolist() == [4, 9]
 
@@ -173,8 +173,8 @@ def test_all_acquisitions_know_the_box(acquisition):
     for _ in range(3):
         row = asked(optimizer, 1, optimizer.rows[:0])
         view = optimizer._view(0, set(), np.random.default_rng(0))
-        assert (row >= view.domain.low - 1e-9).all()
-        assert (row <= view.domain.high + 1e-9).all()
+        assert (row >= view.feasible.low - 1e-9).all()
+        assert (row <= view.feasible.high + 1e-9).all()
         tell(optimizer, row, loss_of(row))
 
 

@@ -11,7 +11,6 @@ from scipy.stats import binom, norm, randint, uniform
 
 from sklearn_hpo._numerics.cmaes import Categories, Normal, recombination_weights
 from sklearn_hpo.optimizers import CMAES
-from sklearn_hpo.optimizers._cmaes import _edges
 from sklearn_hpo.space import SearchSpace
 
 LOW, WIDTH = -3.0, 8.0  # of the functions, on the unit cube
@@ -143,11 +142,10 @@ def test_draws_follow_the_probabilities():
 
 def test_edges_are_those_of_the_cells():
     space = SearchSpace({"n": randint(1, 9), "b": [1, 10, 100], "p": binom(3, 0.5)})
-    binomial, *even = [_edges(c.centres) for c in reversed(space.columns)]
-    assert_allclose(binomial, np.array([1, 4, 7]) / 8)
+    binomial, *even = [column.edges for column in reversed(space.columns)]
+    assert_allclose(binomial, np.array([0, 1, 4, 7, 8]) / 8)
     for edges in even:
-        n = len(edges) + 1
-        assert_allclose(edges, np.arange(1, n) / n)
+        assert_allclose(edges, np.linspace(0, 1, len(edges)))
 
 
 @pytest.mark.parametrize("n_pending", [0, 3])

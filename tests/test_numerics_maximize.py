@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sklearn_hpo._numerics.maximize import (
-    Domain,
+    FeasibleSet,
     climb,
     maximise,
     neighbours,
@@ -19,7 +19,7 @@ THREE, FIVE = (np.arange(3) + 0.5) / 3, (np.arange(5) + 0.5) / 5
 MANY = (np.arange(40) + 0.5) / 40
 
 
-def make_domain(levels, categorical=()):
+def make_feasible(levels, categorical=()):
     def snap(points):
         rows = np.where(np.isnan(points), 0.5, points)
         for j, values in enumerate(levels):
@@ -28,7 +28,9 @@ def make_domain(levels, categorical=()):
                 rows[:, j] = values[nearest]
         return rows
 
-    return Domain(snap, tuple(levels), np.isin(np.arange(len(levels)), categorical))
+    return FeasibleSet(
+        snap, tuple(levels), np.isin(np.arange(len(levels)), categorical)
+    )
 
 
 def bumps(seed, d):
@@ -57,25 +59,25 @@ def bumps(seed, d):
     ids=str,
 )
 def test_maximum_is_that_of_a_dense_grid(levels, categorical, seed):
-    domain = make_domain(levels, categorical)
+    feasible = make_feasible(levels, categorical)
     score, rng = bumps(seed, len(levels)), np.random.default_rng(seed)
-    pool = domain.snap(rng.random((128, len(levels))))
-    best = maximise(pool, lambda r: score(r)[0], score, domain, set(), rng)
+    pool = feasible.snap(rng.random((128, len(levels))))
+    best = maximise(pool, lambda r: score(r)[0], score, feasible, set(), rng)
     axes = [np.linspace(0, 1, 101) if v is None else v for v in levels]
     grid = np.array(list(itertools.product(*axes)))
-    np.testing.assert_array_equal(domain.snap(best[None])[0], best)
+    np.testing.assert_array_equal(feasible.snap(best[None])[0], best)
     assert score(best[None])[0][0] >= score(grid)[0].max() - 1e-6
 
 
 def test_taken_rows_are_never_returned():
-    domain = make_domain([FIVE, THREE], (1,))
+    feasible = make_feasible([FIVE, THREE], (1,))
     score, rng = bumps(0, 2), np.random.default_rng(0)
-    grid = domain.grid(100)
+    grid = feasible.grid(100)
     values = score(grid)[0]
     taken = set()
     for rank in range(len(grid)):
         pool = untaken(rng.permutation(grid), taken)[:3]
-        best = maximise(pool, lambda r: score(r)[0], score, domain, taken, rng)
+        best = maximise(pool, lambda r: score(r)[0], score, feasible, taken, rng)
         assert best.tobytes() not in taken
         if len(pool) == len(grid) - rank:
             assert score(best[None])[0][0] == np.sort(values)[::-1][rank]
@@ -150,9 +152,9 @@ def test_climb_leaves_inactive_coordinates():
 
 
 def test_neighbours_differ_in_one_discrete_value():
-    domain = make_domain([None, THREE, FIVE, MANY], (1,))
+    feasible = make_feasible([None, THREE, FIVE, MANY], (1,))
     row = np.array([0.123, THREE[1], FIVE[0], MANY[7]])
-    rows = neighbours(row, domain, np.random.default_rng(0))
+    rows = neighbours(row, feasible, np.random.default_rng(0))
     changed = rows != row
     assert (changed.sum(axis=1) == 1).all()
     np.testing.assert_array_equal(rows[changed[:, 1], 1], THREE[[0, 2]])
@@ -162,19 +164,19 @@ def test_neighbours_differ_in_one_discrete_value():
 
 
 def test_grid_enumerates_small_spaces_only():
-    domain = make_domain([THREE, FIVE])
-    grid = domain.grid(15)
+    feasible = make_feasible([THREE, FIVE])
+    grid = feasible.grid(15)
     assert {tuple(row) for row in grid} == set(itertools.product(THREE, FIVE))
     assert len(grid) == 15
-    assert domain.grid(14) is None
-    assert make_domain([THREE, None]).grid(1000) is None
+    assert feasible.grid(14) is None
+    assert make_feasible([THREE, None]).grid(1000) is None
 
 
 def test_perturbed_points_are_near_and_inside():
     rng = np.random.default_rng(0)
-    domain = make_domain([None, THREE, None], (1,))
+    feasible = make_feasible([None, THREE, None], (1,))
     elite = np.array([[0.0, THREE[0], np.nan], [0.9, THREE[2], 0.5]])
-    points = perturb(elite, 4000, domain, rng)
+    points = perturb(elite, 4000, feasible, rng)
     assert ((points >= 0) & (points <= 1)).all()
     gap = np.abs(points[:, :1] - elite[:, 0]).min(axis=1)
     assert np.quantile(gap, 0.75) < 0.2

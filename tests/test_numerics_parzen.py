@@ -9,7 +9,7 @@ from scipy.stats import truncnorm, uniform
 
 from sklearn_hpo._numerics.parzen import Cells, Mixture, bandwidths
 from sklearn_hpo.optimizers._tpe import TPE
-from sklearn_hpo.space import SearchSpace, lograndint
+from sklearn_hpo.space import Column, SearchSpace, lograndint
 
 EVEN = (np.arange(4) + 0.5) / 4
 UNEVEN = np.array([0.3, 0.65, 0.85])  # cells end at 0.6, 0.7 and 1
@@ -17,7 +17,9 @@ EDGES = np.array([0.0, 0.6, 0.7, 1.0])
 
 
 def make_cells(centres, categorical=()):
-    return Cells(centres, np.isin(np.arange(len(centres)), categorical))
+    columns = [Column("", "", 0 if c is None else len(c), c) for c in centres]
+    edges = [column.edges for column in columns]
+    return Cells(centres, edges, np.isin(np.arange(len(centres)), categorical))
 
 
 def draw_mixture(cells, centres, n, seed, missing=0.2):

@@ -39,10 +39,10 @@ from sklearn_hpo._evaluation.transformer_cache import (
     TransformerCache,
     cached_transformers,
 )
-from sklearn_hpo._evaluation.transformer_cache._keys import key_of
 from sklearn_hpo._evaluation.transformer_cache._packing import packed
 from sklearn_hpo._evaluation.transformer_cache._store import Entry
 from sklearn_hpo._execution.pickling import SharedFile
+from sklearn_hpo._identity.fits import key_of
 from sklearn_hpo._study.stopping import Stopping
 
 

@@ -37,35 +37,16 @@ _CONSTANTS = (
 def code_of(thing: Any, describe: Callable[[Any], str]) -> str:
     """Return a text that is equal for functions or classes that do the same.
 
-    Parameters
-    ----------
-    thing : function or class
-        Other functions and classes in it count by their names only.
-    describe : callable
-        From a default, the content of a closure or an attribute of a class to a text.
-
-    Returns
-    -------
-    text : str
-        Equal for one version of Python only.
+    It is so within one version of Python. Other functions and classes in it count by
+    their names only; `describe` turns defaults, what closures hold and attributes of
+    classes into texts.
     """
     parts = _of_class if isinstance(thing, type) else _of_function
     return "\n".join(parts(thing, describe))
 
 
 def is_importable(thing: Any) -> bool:
-    """Whether the name of a function or class says what it does.
-
-    Parameters
-    ----------
-    thing : function or class
-        Any.
-
-    Returns
-    -------
-    answer : bool
-        True as well for what is compiled.
-    """
+    """Whether the name of a function or class says what it does, or it is compiled."""
     home = str(thing.__module__)
     if home == "__main__":
         return False

@@ -30,7 +30,7 @@ FIRST_STEP, LONGEST_STEP, MIN_GAIN = 0.2, 0.5, 1e-6
 
 
 @dataclass(frozen=True)
-class Domain:
+class FeasibleSet:
     """The rows among which to maximise.
 
     Parameters
@@ -127,7 +127,9 @@ def _sobol(m: int, d: int) -> Array:
     return points
 
 
-def perturb(elite: Array, n: int, domain: Domain, rng: np.random.Generator) -> Array:
+def perturb(
+    elite: Array, n: int, feasible: FeasibleSet, rng: np.random.Generator
+) -> Array:
     """Return points near good rows: random subsets of their coordinates are moved.
 
     Parameters
@@ -136,7 +138,7 @@ def perturb(elite: Array, n: int, domain: Domain, rng: np.random.Generator) -> A
         The rows to start from.
     n : int
         Number of points.
-    domain : Domain
+    feasible : FeasibleSet
         Kinds of the columns.
     rng : numpy.random.Generator
         Source of randomness.
@@ -155,8 +157,8 @@ def perturb(elite: Array, n: int, domain: Domain, rng: np.random.Generator) -> A
     step = rng.choice(STEP_SIZES, size=(n, 1)) * rng.standard_normal((n, d))
     near = np.clip(points + step, 0.0, 1.0)
     switched = moved & (rng.random((n, d)) > KEEP_CATEGORY)
-    points = np.where(moved & ~domain.categorical, near, points)
-    return np.where(switched & domain.categorical, anywhere, points)
+    points = np.where(moved & ~feasible.categorical, near, points)
+    return np.where(switched & feasible.categorical, anywhere, points)
 
 
 def climb(
@@ -257,14 +259,14 @@ def _dot(a: Array, b: Array) -> Array:
     return product
 
 
-def neighbours(row: Array, domain: Domain, rng: np.random.Generator) -> Array:
+def neighbours(row: Array, feasible: FeasibleSet, rng: np.random.Generator) -> Array:
     """Return the valid rows that differ from a row in one discrete value.
 
     Parameters
     ----------
     row : ndarray of shape (d,)
         A valid row.
-    domain : Domain
+    feasible : FeasibleSet
         All values of a column with few levels and of a categorical one are tried,
         else the two next ones on either side.
     rng : numpy.random.Generator
@@ -277,25 +279,25 @@ def neighbours(row: Array, domain: Domain, rng: np.random.Generator) -> Array:
     """
     filled = np.where(np.isnan(row), rng.random(len(row)), row)
     out = [np.empty((0, len(row)))]
-    for j, levels in enumerate(domain.levels):
+    for j, levels in enumerate(feasible.levels):
         if levels is None or np.isnan(row[j]):
             continue
         here = int(np.searchsorted(levels, row[j]))
         other = np.arange(len(levels))
-        if not domain.categorical[j] and len(levels) > MAX_LEVELS:
+        if not feasible.categorical[j] and len(levels) > MAX_LEVELS:
             other = other[max(here - 2, 0) : here + 3]
         other = other[other != here]
         rows = np.tile(filled, (len(other), 1))
         rows[:, j] = levels[other]
         out.append(rows)
-    return domain.snap(np.concatenate(out))
+    return feasible.snap(np.concatenate(out))
 
 
 def maximise(
     pool: Array,
     value: Callable[[Array], Array],
     value_and_gradient: Callable[[Array], tuple[Array, Array]],
-    domain: Domain,
+    feasible: FeasibleSet,
     taken: set[bytes],
     rng: np.random.Generator,
     n_starts: int = 4,
@@ -311,7 +313,7 @@ def maximise(
         ``value(rows) -> values``.
     value_and_gradient : callable
         ``value_and_gradient(rows) -> (values, gradients)``.
-    domain : Domain
+    feasible : FeasibleSet
         The rows among which to maximise.
     taken : set of bytes
         Rows that must not be returned.
@@ -328,13 +330,13 @@ def maximise(
         At least as good as the best of the pool.
     """
     order = np.argsort(-value(pool), kind="stable")[:n_starts]
-    rows, columns = pool[order], domain.climbable()
-    bounds = domain.low, domain.high
+    rows, columns = pool[order], feasible.climbable()
+    bounds = feasible.low, feasible.high
     for _ in range(MAX_ROUNDS):
         top = climb(rows, value_and_gradient, columns, scale, bounds=bounds)
-        end = domain.snap(top)
+        end = feasible.snap(top)
         rows, _ = _best_of(rows, [row[None] for row in end], value, taken)
-        around = [neighbours(row, domain, rng) for row in rows]
+        around = [neighbours(row, feasible, rng) for row in rows]
         if not any(map(len, around)):
             break
         rows, exchanged = _best_of(rows, around, value, taken)

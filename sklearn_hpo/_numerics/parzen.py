@@ -37,28 +37,28 @@ class Cells:
     Parameters
     ----------
     centres : sequence of (ndarray or None)
-        For each column the coordinates of its values, increasing, each in the middle
-        of its cell; None if it is continuous.
+        For each column the coordinates of its values, increasing; None if it is
+        continuous.
+    edges : sequence of (ndarray or None)
+        For each column the limits of the cells around its values, from 0 to 1.
     categorical : ndarray of shape (d,), bool
         Columns whose values are only equal or different; they have centres.
     """
 
-    def __init__(self, centres: Sequence[Array | None], categorical: Mask) -> None:
+    def __init__(
+        self,
+        centres: Sequence[Array | None],
+        edges: Sequence[Array | None],
+        categorical: Mask,
+    ) -> None:
         self.categorical = categorical
         self.smooth = np.array([c is None for c in centres], dtype=bool)
         self.n_levels = np.array([0 if c is None else len(c) for c in centres], float)
         self.levels = [
-            (j, c, _widths(c)) for j, c in enumerate(centres) if c is not None
+            (j, c, np.diff(e))
+            for j, (c, e) in enumerate(zip(centres, edges, strict=True))
+            if c is not None and e is not None
         ]
-
-
-def _widths(centres: Array) -> Array:
-    """Return the widths of the cells that have these centres and fill [0, 1]."""
-    sign = (-1.0) ** np.arange(len(centres))
-    # ends[i] + ends[i - 1] = 2 centres[i], solved by an alternating sum.
-    ends = 2.0 * sign * np.cumsum(sign * centres)
-    widths: Array = np.diff(ends, prepend=0.0)
-    return widths
 
 
 def bandwidths(rows: Array) -> Array:

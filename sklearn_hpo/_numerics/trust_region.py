@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_hpo._numerics.gp import Layout
-from sklearn_hpo._numerics.maximize import KEEP_CATEGORY, Domain, spread
+from sklearn_hpo._numerics.maximize import KEEP_CATEGORY, FeasibleSet, spread
 
 Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class View(NamedTuple):
         Log hyperparameters.
     n_earlier : int
         How many observations, the first ones, are from an earlier study.
-    domain : Domain
+    feasible : FeasibleSet
         Where to look.
     pool : ndarray of shape (m, n_columns)
         Candidates, m > 0.
@@ -50,7 +50,7 @@ class View(NamedTuple):
     extra: Array
     theta: Array
     n_earlier: int
-    domain: Domain
+    feasible: FeasibleSet
     pool: Array
 
 
@@ -101,33 +101,35 @@ class TrustRegion:
         # an inactive coordinate may have any value where it is active
         self._half = np.where(np.isnan(self._centre), np.inf, half)
 
-    def restrict(self, domain: Domain) -> Domain:
-        """Return the part of a domain that lies in the box.
+    def restrict(self, feasible: FeasibleSet) -> FeasibleSet:
+        """Return the part of a feasible set that lies in the box.
 
         Parameters
         ----------
-        domain : Domain
+        feasible : FeasibleSet
             The whole cube.
 
         Returns
         -------
-        domain : Domain
+        feasible : FeasibleSet
             With narrower bounds, and without the levels beyond; one level on either
             side of the best row is kept, and the categories that near rows have.
         """
-        step = np.array([0.0 if v is None else 1.0 / len(v) for v in domain.levels])
+        step = np.array([0.0 if v is None else 1.0 / len(v) for v in feasible.levels])
         half = np.maximum(self._half, 1.001 * step)
         centre = np.where(np.isnan(self._centre), 0.5, self._centre)
         low, high = np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
-        levels = list(domain.levels)
+        levels = list(feasible.levels)
         for j, v in enumerate(levels):
             if v is not None:
                 inside = (v >= low[j]) & (v <= high[j])
                 known = np.isin(v, self._rows[:, j])
-                levels[j] = v[known if domain.categorical[j] else inside]
-        return replace(domain, levels=tuple(levels), low=low, high=high)
+                levels[j] = v[known if feasible.categorical[j] else inside]
+        return replace(feasible, levels=tuple(levels), low=low, high=high)
 
-    def candidates(self, domain: Domain, n: int, rng: np.random.Generator) -> Array:
+    def candidates(
+        self, feasible: FeasibleSet, n: int, rng: np.random.Generator
+    ) -> Array:
         """Return copies of the best row, some of whose columns lie anywhere in the box.
 
         Half of them move all columns, or 20 if there are more; half a random share.
@@ -135,7 +137,7 @@ class TrustRegion:
 
         Parameters
         ----------
-        domain : Domain
+        feasible : FeasibleSet
             From `restrict`.
         n : int
             How many.
@@ -148,15 +150,15 @@ class TrustRegion:
             Valid rows.
         """
         d = len(self._centre)
-        points = domain.low + (domain.high - domain.low) * spread(n, d, rng)
+        points = feasible.low + (feasible.high - feasible.low) * spread(n, d, rng)
         donors = self._rows[rng.integers(len(self._rows), size=n)]
-        points = np.where(domain.categorical & ~np.isnan(donors), donors, points)
+        points = np.where(feasible.categorical & ~np.isnan(donors), donors, points)
         share = np.where(np.arange(n) % 2, min(N_MOVED / d, 1.0), rng.random(n))
         moved = rng.random((n, d)) < share[:, None]
-        moved &= ~domain.categorical | (rng.random((n, d)) > KEEP_CATEGORY)
+        moved &= ~feasible.categorical | (rng.random((n, d)) > KEEP_CATEGORY)
         moved[np.arange(n), rng.integers(d, size=n)] = True
         moved |= np.isnan(self._centre)
-        return domain.snap(np.where(moved, points, self._centre))
+        return feasible.snap(np.where(moved, points, self._centre))
 
 
 def box_length(improved: NDArray[np.bool_], d: int) -> float:

@@ -183,7 +183,7 @@ class GaussianProcess(SurrogateOptimizer):
 
         lengthscales = np.exp(view.theta[: self.space.n_columns])
         return maximise(
-            view.pool, value, gradient, view.domain, taken, rng, scale=lengthscales
+            view.pool, value, gradient, view.feasible, taken, rng, scale=lengthscales
         )
 
     def _view(
@@ -196,14 +196,14 @@ class GaussianProcess(SurrogateOptimizer):
             rows, y, extra, _ = self._data(n, MAX_ROWS)
             n_earlier = 0 if self._earlier is None else len(self._earlier.y)
             theta = self._theta(n)
-            return View(rows, y, extra, theta, n_earlier, self._domain, pool)
+            return View(rows, y, extra, theta, n_earlier, self._feasible, pool)
         theta = self._near_theta(n - n % REFIT_EVERY)
         region = self._region(n, theta)
-        domain = region.restrict(self._domain)
-        points = region.candidates(domain, 2 * N_POOL, rng)
+        feasible = region.restrict(self._feasible)
+        points = region.candidates(feasible, 2 * N_POOL, rng)
         pool = untaken(points, taken)
         pool = pool if len(pool) else points
-        return View(*self._near(region), theta, 0, domain, pool)
+        return View(*self._near(region), theta, 0, feasible, pool)
 
     def _region(self, size: int, theta: Array) -> TrustRegion:
         """Return the box after the first `size` losses."""

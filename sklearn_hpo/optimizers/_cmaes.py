@@ -116,11 +116,8 @@ class CMAES(SurrogateOptimizer):
     ) -> None:
         super().start(space, n_iter, seed, n_objectives)
         self._numeric = ~self.layout.categorical
-        self._edges = [
-            None if column.centres is None else _edges(column.centres)
-            for column in space.columns
-            if column.kind != "categorical"
-        ]
+        edges = [c.edges for c in space.columns if c.kind != "categorical"]
+        self._edges = [None if ends is None else ends[1:-1] for ends in edges]
         levels = [c.centres for c in space.columns if c.kind == "categorical"]
         self._centres = [v for v in levels if v is not None]
         lam = self.population_size
@@ -229,11 +226,3 @@ class CMAES(SurrogateOptimizer):
                 self._current = self._begin(2 * lam, rng.random(len(normal.mean)))
                 return
         self._current = Distribution(lam, normal, categories)
-
-
-def _edges(centres: Rows) -> Rows:
-    """Return the limits between cells of the unit interval with such centres."""
-    edges = [0.0]
-    for centre in centres.tolist():
-        edges.append(2.0 * centre - edges[-1])
-    return np.array(edges[1:-1])

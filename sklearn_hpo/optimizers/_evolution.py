@@ -1,6 +1,6 @@
 """The evolutionary optimizer that suits a study."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,11 @@ class Evolution(Optimizer):
     def predicts(self) -> bool:  # type: ignore[override]
         """Whether the one that was chosen has a model that predicts losses."""
         return hasattr(self, "chosen") and self.chosen.predicts
+
+    @property
+    def predictor(self) -> Any:
+        """That of the one that was chosen."""
+        return self.chosen.predictor
 
     @property
     def diversity(self) -> list[float] | None:  # type: ignore[override]

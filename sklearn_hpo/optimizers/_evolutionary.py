@@ -138,7 +138,7 @@ class EvolutionaryOptimizer(SurrogateOptimizer):
             free = untaken(self._children(members, target, rng), taken)
             if not len(free):
                 # among few values children repeat what is there
-                near = perturb(self.rows[members], N_POOL, self._domain, rng)
+                near = perturb(self.rows[members], N_POOL, self._feasible, rng)
                 free = untaken(self.space.from_unit(near), taken)
         if not len(free):
             anywhere: Rows = self._pool(taken, N_POOL, rng)[0]

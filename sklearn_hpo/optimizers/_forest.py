@@ -104,8 +104,8 @@ class Forest(SurrogateOptimizer):
         for _ in range(N_STEPS):
             top = np.argsort(-scores, kind="stable")[:N_STARTS]
             starts, scores = starts[top], scores[top]
-            steps = perturb(starts, N_NEAR, self._domain, rng)
-            around = [neighbours(row, self._domain, rng) for row in starts]
+            steps = perturb(starts, N_NEAR, self._feasible, rng)
+            around = [neighbours(row, self._feasible, rng) for row in starts]
             near = self.space.from_unit(np.vstack([steps, *around]))
             near = untaken(near, taken)
             if not len(near):

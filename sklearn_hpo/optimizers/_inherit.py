@@ -13,6 +13,8 @@ from sklearn_hpo._numerics.structures import (
 )
 from sklearn_hpo.optimizers._base import Rows
 from sklearn_hpo.space import Group
+from sklearn_hpo.space._domains import cell_of, centre_of
+from sklearn_hpo.space._structured import member_edge, ranks
 
 Mask = NDArray[np.bool_]
 
@@ -68,8 +70,8 @@ def inherit(
         if group.kind == "permutation":
             crossed = rng.random((len(child), 1)) < CROSSED
             crossed &= ~np.isnan(first[:, :1] + second[:, :1])
-            mixed = cross_orders(_places(first), _places(second), rng)
-            block = np.where(crossed, _keys(mixed), block)
+            mixed = cross_orders(ranks(first), ranks(second), rng)
+            block = np.where(crossed, centre_of(mixed, group.high), block)
         block = np.where(np.isnan(block), own, block)
         changed = rng.random(len(child)) < CHANGED
         while changed.any():
@@ -87,34 +89,25 @@ def _vary(
     block: Rows, group: Group, categorical: Mask, rng: np.random.Generator
 ) -> Rows:
     if group.kind == "permutation":
-        return _keys(vary_orders(_places(block), rng))
+        return centre_of(vary_orders(ranks(block), rng), group.high)
     if group.kind == "subset":
         members = _mended(block, group, rng) > 0.5
         return vary_subsets(members, group.low, group.high, rng).astype(float)
     n_lengths = group.high - group.low + 1
     n_first = int(n_lengths > 1)
-    cells = np.floor(block[:, 0] * n_lengths).astype(int) if n_first else 0
-    lengths = group.low + np.minimum(cells, n_lengths - 1) + np.zeros(len(block), int)
+    lengths = np.full(len(block), group.low)
+    if n_first:
+        lengths += cell_of(block[:, 0], n_lengths)
     entries = block[:, n_first:].reshape(len(block), group.high, -1)
     kinds = categorical[group.columns][n_first:][: entries.shape[2]]
     lengths, entries = vary_sequences(lengths, entries, group.low, kinds, rng)
-    first = ((lengths - group.low + 0.5) / n_lengths)[:, None][:, :n_first]
+    first = centre_of(lengths - group.low, n_lengths)[:, None][:, :n_first]
     return np.hstack([first, entries.reshape(len(block), -1)])
 
 
 def _mended(block: Rows, group: Group, rng: np.random.Generator) -> Rows:
     """Return subsets as zeros and ones; beyond the bounds, chance decides who is in."""
-    # where the space, too, has its edge: bred columns have the middle size on average
-    members = block >= 1.0 - (group.low + group.high) / (2 * block.shape[1])
+    members = block >= member_edge(block.shape[1], group.low, group.high)
     size = np.clip(members.sum(axis=1), group.low, group.high)
     scores = members + rng.random(block.shape)
-    return (_places(-scores) < size[:, None]).astype(float)
-
-
-def _places(keys: Rows) -> NDArray[np.intp]:
-    return np.argsort(np.argsort(keys, axis=1, kind="stable"), axis=1, kind="stable")
-
-
-def _keys(places: NDArray[np.intp]) -> Rows:
-    keys: Rows = (places + 0.5) / places.shape[1]
-    return keys
+    return (ranks(-scores) < size[:, None]).astype(float)

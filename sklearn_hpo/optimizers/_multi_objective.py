@@ -98,7 +98,7 @@ class HypervolumeGP(SurrogateOptimizer):
             self._pool(taken, N_POOL, rng),
             value,
             gradient,
-            self._domain,
+            self._feasible,
             taken,
             rng,
             scale=np.exp(theta[: self.space.n_columns]),

@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_hpo._numerics.design import even_design
 from sklearn_hpo._numerics.gp import Layout
-from sklearn_hpo._numerics.maximize import Domain, perturb, spread, untaken
+from sklearn_hpo._numerics.maximize import FeasibleSet, perturb, spread, untaken
 from sklearn_hpo._numerics.streams import stream
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
 from sklearn_hpo.optimizers._base import Optimizer, Proposal, Rows, smallest
@@ -53,7 +53,7 @@ class SurrogateOptimizer(Optimizer):
         self.layout = Layout(categorical, space.conditional)
         self.grid: Rows | None = np.empty((1, 0))
         if space.n_columns:
-            self.grid = self._domain.grid(MAX_GRID)
+            self.grid = self._feasible.grid(MAX_GRID)
         self.n_design = self._design_size()
         self._first: Rows | None = None
         self._design: Rows | None = None
@@ -101,20 +101,20 @@ class SurrogateOptimizer(Optimizer):
         else:
             points = [self.space.spread(spread(n, self.space.n_columns, rng))]
             if len(self.rows):
-                points.append(perturb(self._elite(), n, self._domain, rng))
+                points.append(perturb(self._elite(), n, self._feasible, rng))
             everything = self.space.from_unit(np.vstack(points))
         free = untaken(everything, taken)
         return free if len(free) else everything
 
     @property
-    def _domain(self) -> Domain:
+    def _feasible(self) -> FeasibleSet:
         """The rows of the space, among which to maximise."""
         levels = tuple(column.centres for column in self.space.columns)
-        return Domain(self.space.from_unit, levels, self.layout.categorical)
+        return FeasibleSet(self.space.from_unit, levels, self.layout.categorical)
 
     def _level_widths(self) -> Rows:
         """Return how far apart a column's values are on the mean; 0 if continuous."""
-        levels = self._domain.levels
+        levels = self._feasible.levels
         return np.array([0.0 if v is None else 1.0 / len(v) for v in levels])
 
     def _elite(self) -> Rows:
@@ -151,7 +151,7 @@ class SurrogateOptimizer(Optimizer):
 
     def _snap_design(self, points: Rows) -> Rows:
         rows = self.space.from_unit(self.space.spread(points))
-        endless = np.array([v is None for v in self._domain.levels], dtype=bool)
+        endless = np.array([v is None for v in self._feasible.levels], dtype=bool)
         number = 0 if self._first is None else 1  # of the first row that is proposed
         rows[number : number + 1, endless] = 0.5
         return self.space.from_unit(rows)

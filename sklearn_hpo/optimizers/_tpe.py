@@ -67,7 +67,12 @@ class TPE(SurrogateOptimizer):
         self, space: SearchSpace, n_iter: int, seed: int, n_objectives: int = 1
     ) -> None:
         super().start(space, n_iter, seed, n_objectives)
-        self._cells = Cells(self._domain.levels, self.layout.categorical)
+        columns = space.columns
+        self._cells = Cells(
+            [c.centres for c in columns],
+            [c.edges for c in columns],
+            self.layout.categorical,
+        )
 
     def _choose(
         self, pending: Rows, taken: set[bytes], rng: np.random.Generator

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from sklearn_hpo.space._domains import Array, Warp
+import numpy as np
+
+from sklearn_hpo.space._domains import Array, Domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,8 @@ class Column:
     >>> column, = SearchSpace({"C": [1, 10]}).columns
     >>> column.name, column.kind, column.centres.tolist()
     ('C', 'ordered', [0.25, 0.75])
+    >>> column.edges.tolist()
+    [0.0, 0.5, 1.0]
     """
 
     name: str
@@ -38,37 +42,19 @@ class Column:
     n_levels: int
     centres: Array | None
 
-
-@dataclass(frozen=True)
-class Group:
-    """The columns of one sequence, subset or permutation of a :class:`SearchSpace`.
-
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    kind : {"sequence", "subset", "permutation"}
-        What they stand for. If `low` is less than `high`, the first column of a
-        sequence is its length; as many columns for each of the `high` entries follow.
-    columns : slice
-        Where they are in a row.
-    low, high : int
-        Least and largest number of entries.
-
-    Examples
-    --------
-    >>> from sklearn_hpo.space import SearchSpace, subset
-    >>> SearchSpace({"keep": subset(["a", "b", "c"])}).groups
-    (Group(kind='subset', columns=slice(0, 3, None), low=1, high=3),)
-    """
-
-    kind: str
-    columns: slice
-    low: int
-    high: int
+    @property
+    def edges(self) -> Array | None:
+        """The limits of the cells around `centres`, from 0 to 1, or None."""
+        if self.centres is None:
+            return None
+        # edges[i] + edges[i + 1] = 2 centres[i], solved by an alternating sum
+        sign = (-1.0) ** np.arange(self.n_levels)
+        edges: Array = np.zeros(self.n_levels + 1)
+        edges[1:] = 2.0 * sign * np.cumsum(sign * self.centres)
+        return edges
 
 
-def make_column(name: str, warp: Warp) -> Column:
-    """Return the public face of a warp."""
-    n_levels = 0 if warp.centres is None else len(warp.centres)
-    return Column(name, warp.kind, n_levels, warp.centres)
+def make_column(name: str, domain: Domain) -> Column:
+    """Return what optimizers may know of a coordinate and its domain."""
+    n_levels = 0 if domain.centres is None else len(domain.centres)
+    return Column(name, domain.kind, n_levels, domain.centres)

@@ -1,4 +1,4 @@
-"""Warps: how one coordinate in [0, 1] becomes a value, and back."""
+"""Domains: how one coordinate in [0, 1] becomes a value, and back."""
 
 import math
 import reprlib
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_hpo.space._keys import is_real, value_key
+from sklearn_hpo._identity.values import is_real, value_key
 
 Array = NDArray[np.float64]
 
@@ -20,19 +20,30 @@ TAIL = 1e-10  # probability cut off where a support is unbounded: decode stays f
 GRID = np.linspace(0, 1, 33)  # probabilities at which distributions are compared
 
 
+def cell_of(u: Array, n: int) -> NDArray[np.intp]:
+    """Return which of `n` even cells of [0, 1] coordinates lie in."""
+    return np.minimum(np.floor(u * n), n - 1).astype(np.intp)
+
+
+def centre_of(cell: NDArray[np.intp], n: int) -> Array:
+    """Return the centres of cells, of `n` even ones."""
+    centres: Array = (cell + 0.5) / n
+    return centres
+
+
 class Part(NamedTuple):
     """A column of a parameter.
 
-    `warp` tells its kind and values; `conditional` whether it is NaN in some rows of
+    `domain` tells its kind and values; `conditional` whether it is NaN in some rows of
     a branch that has the parameter.
     """
 
     name: str
-    warp: "Warp"
+    domain: "Domain"
     conditional: bool = False
 
 
-class Warp(ABC):
+class Domain(ABC):
     """One coordinate and the values it stands for.
 
     `values` are the distinct values and `centres` their coordinates, where they can
@@ -75,7 +86,7 @@ class Warp(ABC):
         """Return the coordinate of a value; ValueError tells which are valid."""
 
 
-class Levels(Warp):
+class Levels(Domain):
     """Values each with a cell of [0, 1] as wide as its probability.
 
     `ends` are the upper ends of the cells, or None if all are equally wide. `listed`
@@ -101,6 +112,11 @@ class Levels(Warp):
             if n <= MAX_LEVELS or not ordered:
                 self.centres = _middles(n) if self.edges is None else self.middles
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all cells are equally wide."""
+        return self.edges is None
+
     # larger than the values themselves, and made only if one of them is looked up
     @cached_property
     def by_key(self) -> dict[Hashable, int]:
@@ -113,7 +129,7 @@ class Levels(Warp):
         return {v: i for i, v in enumerate(self.values) if is_real(v)}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what can be made again."""
+        """Leave out what can be made again, as it has keys of any type."""
         made = "by_key", "by_number"
         return {k: v for k, v in vars(self).items() if k not in made}
 
@@ -121,25 +137,21 @@ class Levels(Warp):
         """Return the numbers of the cells that coordinates lie in."""
         if self.edges is not None:
             return np.searchsorted(self.edges, u, side="right")
-        last = len(self.values) - 1
-        return np.minimum(np.floor(u * len(self.values)), last).astype(np.intp)
+        return cell_of(u, len(self.values))
 
     def snap(self, u: Array) -> Array:
-        """Move coordinates to the centres of their cells."""
         index = self.index(u)
         if self.edges is None:
-            return (index + 0.5) / len(self.values)
+            return centre_of(index, len(self.values))
         middles: Array = self.middles[index]
         return middles
 
     def decode(self, u: float) -> Any:
-        """Return the value whose cell holds `u`."""
         if self.edges is None:
             return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
         return self.values[int(self.edges.searchsorted(u, side="right"))]
 
     def encode(self, value: Any) -> float:
-        """Return the centre of the cell of `value`."""
         i = self.find(value)
         if i is None:
             raise ValueError(f"one of {reprlib.repr(self.values)}")
@@ -165,7 +177,7 @@ def _middles(n: int) -> Array:
     return centres
 
 
-class Quantiles(Warp):
+class Quantiles(Domain):
     """A continuous distribution; uniform and log-uniform ones in closed form."""
 
     kind = "continuous"
@@ -227,7 +239,7 @@ def _reach(dist: Any) -> tuple[float, float]:
     return float(GRID[1]), float(GRID[-2])
 
 
-class Counts(Warp):
+class Counts(Domain):
     """Whole numbers from `low` to `high`, too many for a table."""
 
     kind = "ordered"
@@ -241,19 +253,16 @@ class Counts(Warp):
         self.n_values = float(len(self.values))
 
     def snap(self, u: Array) -> Array:
-        """Move coordinates to the centres of their cells."""
         # Contiguous, as strided loops of numpy may round differently.
         k = self.dist.ppf(np.ascontiguousarray(np.clip(u, *self.clip)))
         centres: Array = (self.dist.cdf(k - 1) + self.dist.cdf(k)) / 2
         return centres
 
     def decode(self, u: float) -> int:
-        """Return the value whose cell holds `u`."""
         low, high = self.clip
         return int(self.dist.ppf(min(max(u, low), high)))
 
     def encode(self, value: Any) -> float:
-        """Return the centre of the cell of `value`."""
         if is_real(value) and self.values[0] <= value <= self.values[-1]:
             u = float(self.dist.cdf(value - 1) + self.dist.cdf(value)) / 2
             if self.decode(u) == value:

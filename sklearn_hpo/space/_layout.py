@@ -1,91 +1,81 @@
 """Which columns parameters have, and how points become canonical coordinates."""
 
-from operator import itemgetter
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from sklearn_hpo.space._domains import Array, Levels, Part, Warp
-from sklearn_hpo.space._structured_domains import Block
-
-Key: TypeAlias = tuple[str, int]
+from sklearn_hpo.space._domains import Array, Domain, Levels, Part
+from sklearn_hpo.space._structured import Block, Group
 
 
-def lay_out(
-    warps: dict[Key, Warp], branch: Warp | None
-) -> tuple[dict[Key, int | slice], list[Part], list[Key | None]]:
-    """Give each parameter its columns, in the order of their names.
+class Parameter(NamedTuple):
+    """A parameter of one branch, or of several that take it from the same domain."""
 
-    Parameters
+    name: str
+    domain: Domain
+
+
+class ColumnLayout:
+    """The columns of parameters, in the order of their names.
+
+    `branch` is the domain of the first column, if there are several branches.
+
+    Attributes
     ----------
-    warps : dict
-        Of all parameters.
-    branch : Warp or None
-        Of the first column, if there are several branches.
-
-    Returns
-    -------
-    places : dict
-        Which columns each parameter has; those without are missing.
     parts : list of Part
         The columns.
-    owners : list
-        The parameter of each column; None for that of the branch.
-    """
-    places: dict[Key, int | slice] = {}
-    parts: list[Part] = []
-    owners: list[Key | None] = []
-    if branch is not None:
-        parts, owners = [Part("", branch)], [None]
-    for key in sorted(warps, key=itemgetter(0)):
-        warp, start = warps[key], len(parts)
-        parts += warp.parts(key[0])
-        owners += [key] * (len(parts) - start)
-        if isinstance(warp, Block):
-            places[key] = slice(start, len(parts))
-        elif len(parts) > start:
-            places[key] = start
-    return places, parts, owners
-
-
-class Snapper:
-    """Moves coordinates to those of the values that they decode to.
-
-    Parameters
-    ----------
-    places : list of (int or slice, Warp)
-        Which columns each warp has.
-    clips : list of (float, float)
-        Lowest and highest coordinate of each column.
+    places : dict
+        From the number of a parameter to its column, or to those of a structure;
+        constants are missing.
+    groups : tuple of Group
+        Which columns, two or more, are one structure.
     """
 
-    def __init__(
-        self,
-        places: list[tuple[int | slice, Warp]],
-        clips: list[tuple[float, float]],
-    ) -> None:
-        self._low, self._high = np.array(clips).reshape(-1, 2).T
-        even = [(j, w) for j, w in places if isinstance(w, Levels) and w.edges is None]
-        # evenly spaced columns go all at once
-        self._even = np.array([j for j, _ in even], dtype=int)
-        self._n_cells = np.array([float(len(w.values)) for _, w in even])
-        at_once = {id(w) for _, w in even}
-        self._others = [(j, w) for j, w in places if id(w) not in at_once]
-        self._blocks = [(j, w) for j, w in places if isinstance(w, Block)]
+    def __init__(self, parameters: Sequence[Parameter], branch: Domain | None) -> None:
+        self.parts: list[Part] = []
+        self.places: dict[int, int | slice] = {}
+        self._owners: list[int | None] = []  # of each column; None for the branch's
+        domains: list[tuple[int | slice, Domain]] = []
+        if branch is not None:
+            self.parts, self._owners = [Part("", branch)], [None]
+            domains = [(0, branch)]
+        for i in sorted(range(len(parameters)), key=lambda i: parameters[i].name):
+            name, domain = parameters[i]
+            start = len(self.parts)
+            self.parts += domain.parts(name)
+            stop = len(self.parts)
+            self._owners += [i] * (stop - start)
+            if isinstance(domain, Block):
+                self.places[i] = slice(start, stop)  # empty, if it is constant
+            elif stop > start:
+                self.places[i] = start
+            if i in self.places:
+                domains.append((self.places[i], domain))
+        self._blocks = [(j, d) for j, d in domains if isinstance(d, Block)]
+        self.groups = tuple(
+            Group(block.structure, j, block.low, block.high)
+            for j, block in self._blocks
+            if isinstance(j, slice) and block.width > 1
+        )
+        self._prepare_snap(domains)
+
+    def uses(self, branches: Sequence[Mapping[str, int]]) -> NDArray[np.bool_]:
+        """Tell which columns each branch uses: (n_branches, n_columns)."""
+        columns: dict[int | None, list[int]] = {}
+        for j, owner in enumerate(self._owners):
+            columns.setdefault(owner, []).append(j)
+        uses = np.zeros((len(branches), len(self._owners)), dtype=bool)
+        for used, branch in zip(uses, branches, strict=True):
+            for owner in (None, *branch.values()):
+                used[columns.get(owner, [])] = True
+        return uses
 
     def snap(self, U: ArrayLike) -> Array:
-        """Return canonical coordinates, as if all columns were active.
+        """Return new canonical coordinates, as if all columns were active.
 
-        Parameters
-        ----------
-        U : array-like of shape (n, n_columns)
-            Points; NaN counts as 0.5.
-
-        Returns
-        -------
-        ndarray of shape (n, n_columns)
-            A new array.
+        NaN counts as 0.5.
         """
         rows: Array = np.array(U, dtype=float)
         rows[np.isnan(rows)] = 0.5
@@ -95,26 +85,32 @@ class Snapper:
             cells = np.floor(rows[:, self._even] * self._n_cells)
             np.minimum(cells, self._n_cells - 1, out=cells)
             rows[:, self._even] = (cells + 0.5) / self._n_cells
-        for j, warp in self._others:
-            rows[:, j] = warp.snap(rows[:, j])
+        for j, domain in self._others:
+            rows[:, j] = domain.snap(rows[:, j])
         return rows
 
     def drawn(self, U: ArrayLike) -> Array:
-        """Move uniform points so that, when snapped, they follow the distributions.
-
-        Parameters
-        ----------
-        U : array-like of shape (n, n_columns)
-            Points of the unit cube.
-
-        Returns
-        -------
-        ndarray of shape (n, n_columns)
-            Points of the unit cube.
-        """
+        """Move uniform points so that, when snapped, they follow the distributions."""
         points: Array = np.asarray(U, dtype=float)
         if self._blocks:
             points = points.copy()
             for j, block in self._blocks:
                 points[:, j] = block.drawn(points[:, j])
         return points
+
+    def _prepare_snap(self, domains: Sequence[tuple[int | slice, Domain]]) -> None:
+        clips = [part.domain.clip for part in self.parts]
+        self._low, self._high = np.array(clips).reshape(-1, 2).T
+        # evenly spaced columns go all at once
+        even = {
+            j: float(len(domain.values))
+            for j, domain in domains
+            if isinstance(j, int) and isinstance(domain, Levels) and domain.is_even
+        }
+        self._even = np.array(list(even), dtype=int)
+        self._n_cells = np.array(list(even.values()))
+        self._others = [
+            (j, domain)
+            for j, domain in domains
+            if isinstance(j, slice) or j not in even
+        ]

@@ -1,5 +1,6 @@
-"""From the dicts that users write to warps, with errors that say how to mend them."""
+"""From the dicts that users write to domains, with errors that say how to mend them."""
 
+import difflib
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -11,21 +12,26 @@ from typing import Any
 import numpy as np
 from scipy.stats import rv_continuous, rv_discrete
 
-from sklearn_hpo.space._checks import check_list, describe_distribution, is_distribution
+from sklearn_hpo._identity.values import PLAIN, SameValues, is_real, unbox, value_key
+from sklearn_hpo.space._distributions import (
+    describe_distribution,
+    is_distribution,
+    permutation,
+    sequence,
+    subset,
+)
 from sklearn_hpo.space._domains import (
     GRID,
     MAX_LEVELS,
     TAIL,
     Array,
     Counts,
+    Domain,
     Empirical,
     Levels,
     Quantiles,
-    Warp,
 )
-from sklearn_hpo.space._keys import PLAIN, SameValues, is_real, unbox, value_key
-from sklearn_hpo.space._structured import permutation, sequence, subset
-from sklearn_hpo.space._structured_domains import (
+from sklearn_hpo.space._structured import (
     PermutationBlock,
     SequenceBlock,
     SubsetBlock,
@@ -38,32 +44,53 @@ MAX_MEDIAN = 10**6  # scipy sums the probabilities up to there for some distribu
 N_DRAWS = 4096  # draws that stand for a distribution without quantile function
 
 
-def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
-    """Build the warp of a parameter.
+def check_dicts(given: Any) -> list[Mapping[str, Any]]:
+    """Return the dicts of a space, one at least, as a list."""
+    if not isinstance(given, Iterable):
+        raise TypeError(
+            "Parameter distributions should be a dict or a list, "
+            f"got: {given!r} of type {type(given).__name__}."
+        )
+    dicts = [given] if isinstance(given, Mapping) else list(given)
+    if not dicts:
+        raise ValueError(
+            "Parameter distributions should hold a dict, got an empty list."
+        )
+    for choices in dicts:
+        if not isinstance(choices, Mapping):
+            raise TypeError(f"Parameter distribution is not a dict ({choices!r}).")
+        for name in choices:
+            if not isinstance(name, str):
+                raise TypeError(
+                    f"Parameter names should be str, got {name!r} "
+                    f"of type {type(name).__name__}."
+                )
+    return dicts
 
-    Parameters
-    ----------
-    name : str
-        The parameter.
-    given : object
-        A list or a distribution.
-    where : str
-        Where it was found, to end an error message.
 
-    Returns
-    -------
-    identity : hashable
-        Equal for equal lists and for equal distributions.
-    warp : Warp
-        Between coordinates and values.
+def refuse_unknown(dicts: Iterable[Mapping[str, Any]], valid: set[str]) -> None:
+    """Refuse parameters that an estimator lacks, and name the most similar it has."""
+    folded = {name.casefold(): name for name in valid}
+    for names in dicts:
+        for name in sorted(names.keys() - valid):
+            # what takes the place of a step that is searched over may have it
+            parts = name.split("__")
+            parents = {"__".join(parts[:i]) for i in range(1, len(parts))}
+            if not parents & names.keys():
+                near = difflib.get_close_matches(name.casefold(), folded)
+                hint = f"valid names are {sorted(valid)}."
+                if near:
+                    likely = " or ".join(repr(folded[n]) for n in near)
+                    hint = f"did you mean {likely}?"
+                raise ValueError(
+                    f"Invalid parameter {name!r} in the search space; {hint}"
+                )
 
-    Raises
-    ------
-    TypeError
-        If it is neither a list nor a distribution.
-    ValueError
-        If it is an empty list, an array of several dimensions or a distribution
-        without finite quantiles.
+
+def make_domain(name: str, given: Any, where: str) -> tuple[Hashable, Domain]:
+    """Build the domain of a parameter, and what is equal for equal domains only.
+
+    `where` it was found ends error messages.
     """
     if isinstance(given, sequence | subset | permutation):
         identity, block = _block_of_structure(name, given, where)
@@ -71,15 +98,15 @@ def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
     if is_distribution(given):
         try:
             with np.errstate(all="ignore"):
-                identity, warp = _warp_of_distribution(given)
+                identity, domain = _domain_of_distribution(given)
         except (TypeError, ValueError, OverflowError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(
                 f"Parameter distribution for parameter {name!r} cannot be used: "
                 f"{describe_distribution(given)}: {error}{where}."
             ) from error
-        return (type(given), type(getattr(given, "dist", None)), identity), warp
-    values = check_list(name, given, where)
+        return (type(given), type(getattr(given, "dist", None)), identity), domain
+    values = _check_list(name, given, where)
     if isinstance(values, range):
         return values, Levels(values)
     kinds = set(map(type, values))
@@ -90,24 +117,13 @@ def make_warp(name: str, given: Any, where: str) -> tuple[Hashable, Warp]:
             return same, Levels(values, ordered=ordered)
         counts = Counter(_tokens(values))
         distinct = [token[1] for token in counts] if len(kinds) > 1 else list(counts)
-        return same, _warp_of_counts(distinct, counts)
+        return same, _domain_of_counts(distinct, counts)
     keys = tuple(map(value_key, values))
-    return keys, _warp_of_list(values, keys)
+    return keys, _domain_of_list(values, keys)
 
 
 def branch_weights(dicts: list[Mapping[str, Any]]) -> Array:
-    """Weigh dicts as ParameterSampler does: by size if all hold lists only.
-
-    Parameters
-    ----------
-    dicts : list of dict
-        Valid branches.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_dicts,)
-        Proportional to the probabilities of the dicts.
-    """
+    """Weigh dicts as ParameterSampler does: by size if all hold lists only."""
     if any(is_distribution(v) for choices in dicts for v in choices.values()):
         return np.ones(len(dicts))
     sizes = [sum(math.log(len(v)) for v in choices.values()) for choices in dicts]
@@ -115,11 +131,40 @@ def branch_weights(dicts: list[Mapping[str, Any]]) -> Array:
     return weights
 
 
+def _check_list(name: str, given: Any, where: str) -> Sequence[Any]:
+    """Return the entries of a list; a range stays one, numbers of numpy do not."""
+    shape = np.shape(given) if hasattr(given, "__array__") else (0,)
+    if len(shape) != 1:
+        raise ValueError(
+            f"Parameter array for {name!r} should be one-dimensional, "
+            f"got: {given!r} with shape {shape}{where}."
+        )
+    if isinstance(given, str | bytes) or not (
+        isinstance(given, Sequence) or hasattr(given, "__array__")
+    ):
+        raise TypeError(
+            f"Parameter grid for parameter {name!r} needs to be a list or a numpy "
+            f"array, but got {given!r} (of type {type(given).__name__}) instead. "
+            "Single values need to be wrapped in a list with one element. "
+            f"A distribution needs a method rvs{where}."
+        )
+    if len(given) == 0:
+        raise ValueError(
+            f"Parameter grid for parameter {name!r} need to be a non-empty sequence, "
+            f"got: {given!r}{where}."
+        )
+    if isinstance(given, range):
+        return given
+    plain = isinstance(given, np.ndarray) and given.dtype.kind in "biufcUS"
+    values: list[Any] = given.tolist() if plain else list(given)
+    return values
+
+
 def _block_of_structure(
     name: str, given: sequence | subset | permutation, where: str
-) -> tuple[Hashable, Warp]:
+) -> tuple[Hashable, Domain]:
     if isinstance(given, sequence):
-        identity, element = make_warp(name, given.element, where)
+        identity, element = make_domain(name, given.element, where)
         bounds = given.min_length, given.max_length
         return (identity, *bounds), SequenceBlock(element, *bounds)
     keys = tuple(map(value_key, given.items))
@@ -150,17 +195,17 @@ def _all_differ(values: Sequence[Any]) -> bool:
     return True
 
 
-def _warp_of_list(values: Sequence[Any], keys: Iterable[Hashable]) -> Warp:
+def _domain_of_list(values: Sequence[Any], keys: Iterable[Hashable]) -> Domain:
     """Merge equal entries; each of the given ones is as probable as any other."""
     first: dict[Hashable, Any] = {}
     counts: dict[Hashable, int] = {}
     for value, key in zip(values, keys, strict=True):
         first.setdefault(key, value)
         counts[key] = counts.get(key, 0) + 1
-    return _warp_of_counts(list(first.values()), counts)
+    return _domain_of_counts(list(first.values()), counts)
 
 
-def _warp_of_counts(distinct: Sequence[Any], counts: Mapping[Any, int]) -> Warp:
+def _domain_of_counts(distinct: Sequence[Any], counts: Mapping[Any, int]) -> Domain:
     ends = np.cumsum(list(counts.values()))
     ordered = all(map(is_real, distinct)) and _is_strict(distinct)
     return Levels(distinct, ends / ends[-1], ordered)
@@ -174,7 +219,7 @@ def _is_strict(values: Sequence[Any]) -> bool:
     )
 
 
-def _warp_of_distribution(dist: Any) -> tuple[Hashable, Warp]:
+def _domain_of_distribution(dist: Any) -> tuple[Hashable, Domain]:
     """Use the quantile function, or that of draws where there is none."""
     discrete = hasattr(dist, "pmf")
     needed = ("cdf", "ppf", "support") if discrete else ("cdf", "ppf")
@@ -182,8 +227,8 @@ def _warp_of_distribution(dist: Any) -> tuple[Hashable, Warp]:
     if all(hasattr(dist, m) for m in needed) and not _draws_otherwise(dist):
         with suppress(RecursionError):  # scipy's cdf, if nothing but _rvs is defined
             if _is_scalar(dist) or np.ndim(dist.cdf(0.0)) == 0:
-                found = _discrete_warp(dist) if discrete else _continuous_warp(dist)
-    return found or _empirical_warp(dist)
+                found = _discrete_domain(dist) if discrete else _continuous_domain(dist)
+    return found or _empirical_domain(dist)
 
 
 def _is_scalar(dist: Any) -> bool:
@@ -205,14 +250,14 @@ def _draws_otherwise(dist: Any) -> bool:
     )
 
 
-def _continuous_warp(dist: Any) -> tuple[Hashable, Warp]:
+def _continuous_domain(dist: Any) -> tuple[Hashable, Domain]:
     quantiles = np.asarray(dist.ppf(GRID), dtype=float)
     _check_finite(quantiles[1:-1])
     identity = quantiles.tobytes(), dist.cdf(quantiles).tobytes()
     return identity, Quantiles(dist, quantiles)
 
 
-def _discrete_warp(dist: Any) -> tuple[Hashable, Warp] | None:
+def _discrete_domain(dist: Any) -> tuple[Hashable, Domain] | None:
     """Tabulate the probabilities; None if they reach too far for that."""
     low, high = map(float, dist.support())
     _check_finite(np.array([dist.cdf(max(low, -MAX_MEDIAN))]))
@@ -232,7 +277,7 @@ def _discrete_warp(dist: Any) -> tuple[Hashable, Warp] | None:
             identity = values, quantiles.tobytes(), dist.cdf(quantiles).tobytes()
             return identity, Counts(dist, values[0], values[-1])
     elif n > MAX_LEVELS:
-        return _truncated_warp(dist, low, high)
+        return _truncated_domain(dist, low, high)
     levels = low + np.arange(n)
     ends = np.cumsum(dist.pmf(levels))  # quicker than cdf where scipy sums
     if ends[-1] < 1 - 1e-6:  # there are values off the integers
@@ -241,7 +286,9 @@ def _discrete_warp(dist: Any) -> tuple[Hashable, Warp] | None:
     return _table(levels, ends)
 
 
-def _truncated_warp(dist: Any, low: float, high: float) -> tuple[Hashable, Warp] | None:
+def _truncated_domain(
+    dist: Any, low: float, high: float
+) -> tuple[Hashable, Domain] | None:
     """Tabulate an infinite support around the median, if the rest is negligible."""
     draws = [unbox(x) for x in _draw(dist, 65)]
     median = float(sorted(draws)[32])
@@ -256,28 +303,28 @@ def _truncated_warp(dist: Any, low: float, high: float) -> tuple[Hashable, Warp]
     return _table(levels, np.cumsum(dist.pmf(levels)), listed=False)
 
 
-def _table(levels: Array, ends: Array, listed: bool = True) -> tuple[Hashable, Warp]:
+def _table(levels: Array, ends: Array, listed: bool = True) -> tuple[Hashable, Domain]:
     wide = np.diff(ends, prepend=0) > MIN_CELL
     levels, ends = levels[wide], ends[wide] / ends[wide][-1]
     values: Sequence[Any] = [int(x) if x.is_integer() else x for x in levels.tolist()]
     if levels[0].is_integer() and levels[-1] - levels[0] == len(levels) - 1:
         values = range(values[0], values[-1] + 1)
-    warp = Levels(values, ends, listed=listed)
-    if isinstance(values, range) and warp.edges is None:
-        return (values, listed), warp
-    return (levels.tobytes(), ends.tobytes()), warp
+    domain = Levels(values, ends, listed=listed)
+    if isinstance(values, range) and domain.edges is None:
+        return (values, listed), domain
+    return (levels.tobytes(), ends.tobytes()), domain
 
 
-def _empirical_warp(dist: Any) -> tuple[Hashable, Warp]:
+def _empirical_domain(dist: Any) -> tuple[Hashable, Domain]:
     draws = [unbox(x) for x in _draw(dist, N_DRAWS)]
     identity = tuple(map(value_key, draws))
     if not all(map(is_real, draws)):
-        return identity, _warp_of_list(draws, identity)
+        return identity, _domain_of_list(draws, identity)
     ordered = np.sort(np.array(draws, dtype=float))
     _check_finite(ordered)
     if len(np.unique(ordered)) < N_DRAWS / 2:
         draws = sorted(draws)
-        return identity, _warp_of_list(draws, map(value_key, draws))
+        return identity, _domain_of_list(draws, map(value_key, draws))
     if all(isinstance(x, int) for x in draws):
         whole = Empirical(ordered, whole=True)
         return identity, Counts(whole, int(ordered[0]), int(ordered[-1]))

@@ -6,18 +6,21 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from sklearn_hpo.space._checks import check_dicts, check_names
-from sklearn_hpo.space._column import Group, make_column
-from sklearn_hpo.space._domains import Array, Levels, Warp
-from sklearn_hpo.space._keys import unbox, value_key
-from sklearn_hpo.space._layout import Key, Snapper, lay_out
-from sklearn_hpo.space._parse import branch_weights, make_warp
-from sklearn_hpo.space._structured_domains import Block
+from sklearn_hpo._identity.values import unbox, value_key
+from sklearn_hpo.space._column import make_column
+from sklearn_hpo.space._domains import Array, Domain, Levels
+from sklearn_hpo.space._layout import ColumnLayout, Parameter
+from sklearn_hpo.space._parse import (
+    branch_weights,
+    check_dicts,
+    make_domain,
+    refuse_unknown,
+)
 
 Params: TypeAlias = dict[str, Any]
-Plan: TypeAlias = list[tuple[str, int | slice, Warp]]
+Plan: TypeAlias = list[tuple[str, int | slice, Domain]]
 
 MAX_COUNTED = 10_000  # candidates that are enumerated to count distinct ones
 
@@ -103,8 +106,8 @@ class SearchSpace:
         self, param_distributions: Mapping[str, Any] | Iterable[Mapping[str, Any]]
     ) -> None:
         dicts = check_dicts(param_distributions)
-        self._warps: dict[Key, Warp] = {}
-        # The branches: for each name the key of its warp, shared or not.
+        self._parameters: list[Parameter] = []
+        # The branches: for each name the number of its parameter, shared or not.
         numbers: dict[tuple[str, Hashable], int] = {}
         self._branches = [
             self._read_branch(
@@ -114,41 +117,17 @@ class SearchSpace:
         ]
         ends = np.cumsum(branch_weights(dicts))
         self._branch = Levels(range(len(dicts)), ends / ends[-1], ordered=False)
-        places, parts, owners = lay_out(
-            self._warps, self._branch if len(dicts) > 1 else None
-        )
-        self.columns = tuple(make_column(part.name, part.warp) for part in parts)
-        self.n_columns = len(self.columns)
-        self.active = self._uses(owners)
-        conditional = np.array([part.conditional for part in parts], dtype=bool)
-        self.conditional = conditional | ~self.active.all(axis=0)
-        self.names = tuple(sorted({name for name, _ in self._warps}))
-        # What decode needs: name, columns (-1 for constants) and warp.
-        self._plans = [
-            [(name, places.get(k, -1), self._warps[k]) for name, k in b.items()]
-            for b in self._branches
-        ]
-        self._snapper = Snapper(
-            [(0, self._branch)][: len(dicts) - 1]
-            + [(j, self._warps[k]) for k, j in places.items()],
-            [part.warp.clip for part in parts],
-        )
-        self.groups = tuple(
-            Group(warp.structure, j, warp.low, warp.high)
-            for j, warp in ((places[k], self._warps[k]) for k in places)
-            if isinstance(j, slice) and isinstance(warp, Block) and warp.width > 1
-        )
+        self._lay_out()
         self.size = self._count()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pack what most branches do not use."""
-        packed = np.packbits(self.active, axis=1)
-        return {**vars(self), "active": (packed, self.n_columns)}
+        """Leave out what follows from the parameters and the branches."""
+        kept = "_parameters", "_branches", "_branch", "size"
+        return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        packed, n_columns = state["active"]
         vars(self).update(state)
-        self.active = np.unpackbits(packed, axis=1, count=n_columns).astype(bool)
+        self._lay_out()
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw rows from the distributions, independently.
@@ -191,7 +170,7 @@ class SearchSpace:
         ndarray of shape (n, n_columns)
             Points for :meth:`from_unit`; `U` itself where nothing has to move.
         """
-        return self._snapper.drawn(U)
+        return self._layout.drawn(U)
 
     def from_unit(self, U: ArrayLike) -> Array:
         """Turn points of the unit cube into canonical rows.
@@ -211,7 +190,7 @@ class SearchSpace:
         ndarray of shape (n, n_columns)
             Canonical rows, a new array.
         """
-        rows = self._snapper.snap(U)
+        rows = self._layout.snap(U)
         if len(self.active) > 1:
             rows[~self.active[self._branch.index(rows[:, 0])]] = np.nan
         return rows
@@ -234,7 +213,7 @@ class SearchSpace:
         """
         u = [*np.asarray(row, dtype=float).tolist(), 0.5]  # u[-1] serves constants
         branch = self._branch.decode(u[0]) if len(self._plans) > 1 else 0
-        return {name: warp.decode(u[j]) for name, j, warp in self._plans[branch]}
+        return {name: domain.decode(u[j]) for name, j, domain in self._plans[branch]}
 
     def encode(self, params: Mapping[str, Any]) -> Array:
         """Return the row of a candidate: the inverse of :meth:`decode`.
@@ -327,10 +306,13 @@ class SearchSpace:
         held : dict
             Their names and values.
         """
-        known = [key for key in self._warps if key[0] in values]
-        fits = {key for key in known if _fits(self._warps[key], values[key[0]])}
+        fits = {
+            number
+            for number, (name, domain) in enumerate(self._parameters)
+            if name in values and _fits(domain, values[name])
+        }
         held = [
-            {name: values[name] for name, key in branch.items() if key in fits}
+            {name: values[name] for name, number in branch.items() if number in fits}
             for branch in self._branches
         ]
         pairs = zip(held, self._branches, strict=True)
@@ -362,9 +344,7 @@ class SearchSpace:
 
     def __iter__(self) -> Iterator[Params]:
         """Yield the distinct candidates in the order of ``ParameterGrid``."""
-        endless = [
-            name for (name, _), w in self._warps.items() if w.n_values == math.inf
-        ]
+        endless = [p.name for p in self._parameters if p.domain.n_values == math.inf]
         if endless:
             raise ValueError(
                 "The space has infinitely many candidates, because of "
@@ -390,13 +370,13 @@ class SearchSpace:
         ValueError
             Naming the parameter and the valid names most like it.
         """
-        check_names(self._branches, set(valid_names))
+        refuse_unknown(self._branches, set(valid_names))
 
     def _candidates(self) -> Iterator[Params]:
         seen = set()
         for plan in self._plans:
             names = [name for name, _, _ in plan]
-            for values in product(*(warp.listed() for _, _, warp in plan)):
+            for values in product(*(domain.listed() for _, _, domain in plan)):
                 params = dict(zip(names, values, strict=True))
                 if len(self._plans) > 1:
                     key = self.key(params)
@@ -418,35 +398,43 @@ class SearchSpace:
         choices: Mapping[str, Any],
         where: str,
         numbers: dict[tuple[str, Hashable], int],
-    ) -> dict[str, Key]:
-        """Make the warps of a dict; `numbers` tells which of them are alike."""
+    ) -> dict[str, int]:
+        """Make the parameters of a dict; `numbers` tells which of them are alike."""
         branch = {}
         for name in sorted(choices):
-            identity, warp = make_warp(name, choices[name], where)
-            number = numbers.setdefault((name, identity), len(numbers))
-            branch[name] = (name, number)
-            self._warps.setdefault(branch[name], warp)
+            identity, domain = make_domain(name, choices[name], where)
+            branch[name] = numbers.setdefault((name, identity), len(numbers))
+            if branch[name] == len(self._parameters):
+                self._parameters.append(Parameter(name, domain))
         return branch
 
-    def _uses(self, owners: list[Key | None]) -> NDArray[np.bool_]:
-        """Tell which columns each branch uses."""
-        columns: dict[Key | None, list[int]] = {}
-        for j, key in enumerate(owners):
-            columns.setdefault(key, []).append(j)
-        uses = np.zeros((len(self._branches), len(owners)), dtype=bool)
-        for used, branch in zip(uses, self._branches, strict=True):
-            for key in (None, *branch.values()):
-                used[columns.get(key, [])] = True
-        return uses
+    def _lay_out(self) -> None:
+        """Give the parameters their columns."""
+        several = len(self._branches) > 1
+        self._layout = ColumnLayout(self._parameters, self._branch if several else None)
+        parts = self._layout.parts
+        self.columns = tuple(make_column(part.name, part.domain) for part in parts)
+        self.n_columns = len(self.columns)
+        self.groups = self._layout.groups
+        self.active = self._layout.uses(self._branches)
+        conditional = np.array([part.conditional for part in parts], dtype=bool)
+        self.conditional = conditional | ~self.active.all(axis=0)
+        self.names = tuple(sorted({name for name, _ in self._parameters}))
+        places = self._layout.places
+        # What decode needs: name, columns (-1 for constants) and domain.
+        self._plans: list[Plan] = [
+            [(p, places.get(i, -1), self._parameters[i].domain) for p, i in b.items()]
+            for b in self._branches
+        ]
 
 
 def _same_types(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(type(unbox(one[k])) is type(unbox(other[k])) for k in one)
 
 
-def _fits(warp: Warp, value: Any) -> bool:
+def _fits(domain: Domain, value: Any) -> bool:
     try:
-        warp.encode(value)
+        domain.encode(value)
     except ValueError:
         return False
     return True
@@ -454,9 +442,9 @@ def _fits(warp: Warp, value: Any) -> bool:
 
 def _fill(row: Array, plan: Plan, params: Mapping[str, Any]) -> str | None:
     """Encode the values of one branch into `row`; tell which of them does not fit."""
-    for name, j, warp in plan:
+    for name, j, domain in plan:
         try:
-            row[j] = warp.encode(params[name])
+            row[j] = domain.encode(params[name])
         except ValueError as error:
             return (
                 f"{params[name]!r} is outside the space of parameter {name!r}, "

@@ -8,10 +8,10 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from sklearn_hpo._evaluation.transformer_cache._keys import NotCacheable, key_of
 from sklearn_hpo._evaluation.transformer_cache._packing import packed
 from sklearn_hpo._evaluation.transformer_cache._store import Entry, TransformerCache
 from sklearn_hpo._evaluation.transformer_cache._watch import stream, watched
+from sklearn_hpo._identity.fits import NotCacheable, key_of
 
 
 @contextmanager

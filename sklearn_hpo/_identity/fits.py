@@ -1,4 +1,4 @@
-"""Keys of transformers, for those that can be known from their parameters."""
+"""Keys of transformers, equal only where they fit in the same way."""
 
 import sys
 from collections.abc import Hashable
