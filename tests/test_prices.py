@@ -220,48 +220,21 @@ def test_a_resumed_search_keeps_its_plan_whatever_fits_take_now(
     assert sorted(set(read["n_folds"])) == n_folds
 
 
-def test_a_turned_search_of_few_candidates_begins_as_one_with_folds():
+def test_a_scheduler_that_says_how_many_candidates_there_are_turns_to_no_other_number():
     settings = {"strategy": "hyperband", "n_candidates": "auto", "cv": 10}
-    # all of the grid could be tried with the plan of iterations, but not with this one
-    points = (np.arange(10) / 20).tolist()
     model = Taking(fixed=1.0, each=0.001, n_estimators=81, most=100)
-    for space in ({"x": uniform()}, {"x": points}):
-        turned = search(model, **settings).set_params(param_distributions=space)
-        folds = search(model, **settings, resource="folds", min_resources="auto")
-        folds.set_params(param_distributions=space).fit(X, Y)
-        assert turned.fit(X, Y).resource_ == "folds"
-        assert turned.cv_results_["params"] == folds.cv_results_["params"]
-        assert turned.history_["source"] == folds.history_["source"]
-
-
-@pytest.mark.parametrize("at", [8, 9, 13, 20])
-def test_a_resumed_search_of_few_candidates_keeps_its_plan(at, tmp_path, monkeypatch):
-    def begin():
-        FITS.clear()
-        return search(
-            Taking(fixed=1.0, each=0.001, n_estimators=81, most=100),
-            strategy="hyperband",
-            n_candidates="auto",
-            optimizer="gp",
-            cv=10,
-            checkpoint=path,
-        ).set_params(param_distributions={"x": (np.arange(10) / 20).tolist()})
-
-    path = tmp_path / "whole.jsonl"
-    whole = begin().fit(X, Y)
-    path = tmp_path / "search.jsonl"
-    STOP["at"] = at
-    with warnings.catch_warnings(), suppress(KeyboardInterrupt):
-        warnings.filterwarnings("ignore", "The search was interrupted")
-        begin().fit(X, Y)
-    STOP.clear()
-    # now all rungs would be kept
-    monkeypatch.setattr(_guard, "_now", lambda: np.array([len(FITS) ** 2.0, 0.0]))
-    resumed = begin().fit(X, Y)
-    assert path.read_text().count('"fold":-1') == 1
-    assert resumed.resource_ == whole.resource_ == "folds"
-    assert resumed.history_["params"] == whole.history_["params"]
-    assert resumed.history_["score"] == whole.history_["score"]
+    asked = search(model, **settings)
+    n_first = sum(
+        n
+        for n, rung in zip(
+            *(asked.plan(X, Y)[column] for column in ("n_candidates", "rung")),
+            strict=True,
+        )
+        if rung == 0
+    )
+    fitted = asked.fit(X, Y)
+    assert fitted.resource_ == "n_estimators"
+    assert fitted.n_candidates_evaluated_ == n_first
 
 
 def test_what_was_tried_is_not_tried_again_for_another_first_candidate(tmp_path):

@@ -310,18 +310,15 @@ class SearchCV(BaseSearchCV):
         own = optimizer.begins_with_own and not scheduler.uses_rungs
         with open_checkpoint(self, problem, space, scheduler.plan, seed) as journal:
             seed = seed if journal is None else journal.seed
-
-            def tuner_of(n_trials):
-                start = make_start(self, space, objectives.metric, n_trials, seed, own)
-                return start.tuner(
-                    space,
-                    optimizer,
-                    n_trials,
-                    n_objectives=len(objectives),
-                    journal=journal,
-                )
-
-            tuner = tuner_of(scheduler.n_candidates)
+            n_trials = scheduler.n_candidates
+            start = make_start(self, space, objectives.metric, n_trials, seed, own)
+            tuner = start.tuner(
+                space,
+                optimizer,
+                n_trials,
+                n_objectives=len(objectives),
+                journal=journal,
+            )
             if self.verbose > 0:
                 write(self._overture(problem, scheduler))
             with open_workers(self, problem, events) as executor:
@@ -329,12 +326,10 @@ class SearchCV(BaseSearchCV):
                     "journal": journal,
                     "limit_folder": limit_folder_of(problem.limits, executor),
                 }
-                asked, resource = scheduler, problem.resource
+                resource = problem.resource
                 problem, scheduler, check = tried(
                     self, problem, scheduler, tuner, executor=executor, **settings
                 )
-                if scheduler.n_candidates != asked.n_candidates:
-                    tuner = tuner_of(scheduler.n_candidates)
                 # workers have the one that was asked for
                 gave_up = resource.continues and not problem.resource.continues
                 settings["resource"] = problem.resource if gave_up else None

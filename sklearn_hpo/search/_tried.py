@@ -76,6 +76,8 @@ def _is_dear(search, resource, scheduler, by_folds, n_splits):
     prices = resource.prices
     if chosen != ("auto",) * 3 or prices is None or n_splits < 2:
         return False
+    if scheduler.says_n_candidates:  # of folds it would say another number
+        return False
     if prices.whole < _LEAST_SECONDS:
         return False
     with warnings.catch_warnings():
@@ -92,9 +94,10 @@ def _by_folds(search, problem, scheduler, tuner):
         problem.estimator, problem.X, problem.y, problem.splits, None, frozenset()
     )
     resource = choose_resource("folds", "auto", "auto", data)
-    n = None if scheduler.says_n_candidates else scheduler.n_candidates
-    learns = tuner.optimizer.learns
-    other = search._planning(resource, tuner.space, len(problem.splits), learns, n)
+    learns, n_candidates = tuner.optimizer.learns, scheduler.n_candidates
+    other = search._planning(
+        resource, tuner.space, len(problem.splits), learns, n_candidates
+    )
     return resource, other
 
 
