@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import joblib
 import numpy as np
+import probes
 import pytest
 import sklearn
 from scipy.stats import uniform
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.linear_model import Lasso
@@ -26,11 +26,11 @@ X, Y = load_iris(return_X_y=True)
 FITS = []
 
 
-class Probe(ClassifierMixin, BaseEstimator):
+class Probe(probes.Probe):
     """Warns, and fails in the refit, as told."""
 
     def __init__(self, x=0.5, says=None, refits=True, extra=None):
-        self.x = x
+        super().__init__(x)
         self.says = says
         self.refits = refits
         self.extra = extra
@@ -41,14 +41,7 @@ class Probe(ClassifierMixin, BaseEstimator):
             warnings.warn(self.says.format(self.x), ConvergenceWarning, stacklevel=1)
         if len(X) == 150 and not self.refits:
             raise RuntimeError("no refit")
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict(self, X):
-        return np.zeros(len(X))
-
-    def score(self, X, y):
-        return -((self.x - 0.3) ** 2)
+        return super().fit(X, y)
 
 
 @pytest.fixture(autouse=True)
