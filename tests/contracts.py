@@ -31,6 +31,23 @@ SPACES = {
 }
 
 
+MIXED = [
+    {"kind": ["a", "b"], "x": uniform(0, 1), "k": randint(1, 9)},
+    {"kind": ["c"], "x": uniform(0, 1), "z": loguniform(1e-3, 1)},
+]
+
+
+def mixed_losses(space, rows):
+    """Return losses of rows of `MIXED`; the best are near x = 0.7, kind "b", k = 6."""
+    out = []
+    for row in rows:
+        params = space.decode(row)
+        base = {"a": 1.0, "b": 0.0, "c": 0.5}[params["kind"]]
+        shape = (params["k"] - 6) ** 2 / 50 if "k" in params else params["z"]
+        out.append(base + shape + (params["x"] - 0.7) ** 2)
+    return np.array(out)
+
+
 def toy_loss(rows):
     """Return a smooth loss of rows; inactive coordinates count as 0."""
     return np.nansum((rows - 0.3) ** 2, axis=1)
@@ -145,3 +162,15 @@ class OptimizerContract:
         before = pickle.dumps(np.random.get_state())  # noqa: NPY002
         self.told(make, space, toy_loss, n=6)
         assert pickle.dumps(np.random.get_state()) == before  # noqa: NPY002
+
+
+class ExhaustiveContract(OptimizerContract):
+    """Tests for an optimizer that evaluates all of a finite space before it ends."""
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_finite_space_is_covered_without_repetition(self, make, seed):
+        choices = {"a": ["x", "y", "z"], "b": [1, 2, 4, 8]}
+        for space in (SearchSpace(choices), SearchSpace([choices, {"c": [1, 2]}])):
+            n = int(space.size)
+            _, rows = self.told(make, space, toy_loss, n=n, seed=seed)
+            assert len({row.tobytes() for row in rows}) == n

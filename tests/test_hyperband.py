@@ -10,12 +10,13 @@ import warnings
 import joblib
 import numpy as np
 import pandas as pd
+import probes
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 from scipy.stats import loguniform, randint, uniform
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.datasets import load_iris, make_classification
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -42,29 +43,18 @@ SVC_SPACE = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
 WORK = []
 
 
-class Probe(ClassifierMixin, BaseEstimator):
+class Probe(probes.GrowingProbe):
     """Learns by iterations that go on; better with more of them, best at x = 0.3."""
 
     def __init__(self, x=0.5, n_estimators=27, warm_start=False, act=None):
-        self.x = x
-        self.n_estimators = n_estimators
-        self.warm_start = warm_start
+        super().__init__(x, n_estimators, warm_start)
         self.act = act
 
     def fit(self, X, y):
-        done = getattr(self, "done_", 0) if self.warm_start else 0
-        WORK.append((self.x, self.n_estimators - done))
+        WORK.append((self.x, self.n_left))
         if self.act is not None:
             self.act(self)
-        self.done_ = self.n_estimators
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict(self, X):
-        return np.zeros(len(X))
-
-    def score(self, X, y):
-        return -((self.x - 0.3) ** 2) - 1 / self.done_
+        return super().fit(X, y)
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +135,23 @@ def test_best_is_of_the_last_rung():
     assert fitted.n_candidates_ == results.groupby("iter").size().tolist()
     assert fitted.n_iterations_ == fitted.n_possible_iterations_ == 3
     assert fitted.max_resources_ == 27
+
+
+@pytest.mark.parametrize("optimizer", ["gp", "tpe"])
+def test_later_candidates_are_nearer_to_the_best_than_draws(optimizer):
+    def distance(optimizer, seed):
+        # one bracket: all of them start on the rung that is learned from
+        how = {"n_candidates": 45, "n_brackets": 1, "refit": False}
+        fitted = search(optimizer=optimizer, random_state=seed, **how).fit(X, Y)
+        history = pd.DataFrame(fitted.history_)
+        started = [p["x"] for p in history["params"][history["rung"] == 0]]
+        return np.median(np.abs(np.array(started[10:]) - 0.3))
+
+    ours, drawn = (
+        np.median([distance(name, seed) for seed in range(5)])
+        for name in (optimizer, "random")
+    )
+    assert ours < 0.5 * drawn
 
 
 def test_learning_curves():

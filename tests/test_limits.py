@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
@@ -11,28 +12,33 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from probes import GrowingProbe
 from scipy.stats import uniform
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import cross_validate
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
+from sklearn_hpo._execution.limits import (
+    CAN_MEASURE_MEMORY,
+    Limits,
+    limit_exceeded,
+    limited,
+)
+from sklearn_hpo._trial import FoldJob
 
 X, Y = load_iris(return_X_y=True)
 
 
-class Risky(ClassifierMixin, BaseEstimator):
+class Risky(GrowingProbe):
     """Below 0.1 it hangs, then it eats memory, is killed, raises; else it is good."""
 
     def __init__(self, x=0.5, n_estimators=9, warm_start=False, holds_gil=False):
-        self.x = x
-        self.n_estimators = n_estimators
-        self.warm_start = warm_start
+        super().__init__(x, n_estimators, warm_start)
         self.holds_gil = holds_gil
 
     def fit(self, X, y):
-        self.classes_ = np.unique(y)
+        super().fit(X, y)
         if self.x < 0.1:
             # one call into C that never gives Python a turn
             sum(range(10**12)) if self.holds_gil else time.sleep(1000)
@@ -46,9 +52,6 @@ class Risky(ClassifierMixin, BaseEstimator):
         elif self.x < 0.4:
             raise RuntimeError("no")
         return self
-
-    def predict(self, X):
-        return np.zeros(len(X))
 
     def score(self, X, y):
         return -((self.x - 0.6) ** 2)
@@ -284,3 +287,35 @@ def test_a_long_time_is_a_limit_too():
     points = [{"x": 0.5}, {"x": 0.6}]
     fitted = search(n_iter=2, initial_candidates=points, fit_timeout=1e15).fit(X, Y)
     assert (fitted.cv_results_["mean_test_score"] > -1).all()
+
+
+@pytest.mark.parametrize(
+    ("left", "reason"),
+    [
+        ("memory", "more memory than fit_memory_limit"),
+        ("Timeout (0:00:01)!\nThread 0x1", "(?s)longer than fit_timeout.*Thread 0x1"),
+    ],
+)
+def test_a_file_tells_why_a_worker_ended_itself(left, reason, tmp_path):
+    job = FoldJob(0, 0, {}, 1.0, limit_file=tmp_path / "limit")
+    assert limit_exceeded(job) is None
+    job.limit_file.write_text(left)
+    assert re.search(reason, limit_exceeded(job))
+    assert limit_exceeded(job) is None  # it is read once
+
+
+def test_a_worker_that_something_else_has_killed_leaves_no_reason(tmp_path):
+    job = FoldJob(0, 0, {}, 1.0, limit_file=tmp_path / "limit")
+    job.limit_file.touch()
+    assert limit_exceeded(job) is None
+    assert limit_exceeded(FoldJob(0, 0, {}, 1.0)) is None
+
+
+@pytest.mark.parametrize("memory", [None, 10**12])
+def test_a_fit_within_its_limits_leaves_no_file(memory, tmp_path):
+    if memory is not None and not CAN_MEASURE_MEMORY:
+        pytest.skip("this system does not tell what memory a process has")
+    limit_file = tmp_path / "limit"
+    with limited(Limits(seconds=1000.0, memory=memory), limit_file):
+        assert limit_file.read_text() == ""
+    assert not limit_file.exists()

@@ -9,8 +9,8 @@ from collections import Counter
 import joblib
 import numpy as np
 import pytest
+from probes import GrowingProbe
 from scipy.stats import uniform
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 
@@ -23,29 +23,21 @@ def _no_fits():
     FITS.clear()
 
 
-class Slow(ClassifierMixin, BaseEstimator):
+class Slow(GrowingProbe):
     """Takes three seconds, where it has all rows and iterations; best at 0.3."""
 
     def __init__(self, x=0.5, n_estimators=9, warm_start=False, seconds=3.0, bad=2.0):
-        self.x = x
-        self.n_estimators = n_estimators
-        self.warm_start = warm_start
+        super().__init__(x, n_estimators, warm_start)
         self.seconds = seconds
         self.bad = bad
 
     def fit(self, X, y):
-        done = getattr(self, "done_", 0) if self.warm_start else 0
         if len(X) < len(Y):  # not the refit
             FITS.append((time.monotonic(), self.x))
-        time.sleep(self.seconds * (self.n_estimators - done) / 9 * len(X) / 90)
+        time.sleep(self.seconds * self.n_left / 9 * len(X) / 90)
         if self.x > self.bad:
             raise ValueError("too large")
-        self.done_ = self.n_estimators
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict(self, X):
-        return np.zeros(len(X))
+        return super().fit(X, y)
 
     def score(self, X, y):
         return -abs(self.x - 0.3) - 1 / self.done_

@@ -1,17 +1,15 @@
 """The Bayesian optimizer on functions whose minimum is known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from asktell import asked, run, tell
-from scipy.stats import loguniform, randint, uniform
+from contracts import MIXED, mixed_losses
+from scipy.stats import randint, uniform
 
 from sklearn_hpo.optimizers import GaussianProcess
 from sklearn_hpo.space import SearchSpace
-
-BRANCHES = [
-    {"kind": ["a", "b"], "x": uniform(0, 1), "k": randint(1, 9)},
-    {"kind": ["c"], "x": uniform(0, 1), "z": loguniform(1e-3, 1)},
-]
 
 
 def branin(rows):
@@ -36,19 +34,11 @@ def test_better_than_random_on_branin(n_pending, share):
 
 
 def test_the_right_branch_and_category_win():
-    space = SearchSpace(BRANCHES)
-
-    def losses_of(rows):
-        out = []
-        for row in rows:
-            params = space.decode(row)
-            base = {"a": 1.0, "b": 0.0, "c": 0.5}[params["kind"]]
-            shape = (params["k"] - 6) ** 2 / 50 if "k" in params else params["z"]
-            out.append(base + shape + (params["x"] - 0.7) ** 2)
-        return np.array(out)
-
+    space = SearchSpace(MIXED)
     for seed in range(5):
-        optimizer = run(GaussianProcess(), space, losses_of, 30, seed)
+        optimizer = run(
+            GaussianProcess(), space, partial(mixed_losses, space), 30, seed
+        )
         best = space.decode(optimizer.rows[np.argmin(optimizer.losses)])
         assert best["kind"] == "b"
         assert best["k"] == 6
@@ -101,7 +91,7 @@ def test_long_studies_go_on_from_the_best():
 
 
 def test_tells_in_any_portions_lead_to_the_same_ask():
-    space = SearchSpace(BRANCHES)
+    space = SearchSpace(MIXED)
     rng = np.random.default_rng(0)
     rows = space.sample(50, rng)
     losses = np.nansum((rows - 0.4) ** 2, axis=1)
@@ -120,7 +110,7 @@ def test_tells_in_any_portions_lead_to_the_same_ask():
 
 
 def test_asking_for_two_is_asking_twice():
-    space = SearchSpace(BRANCHES)
+    space = SearchSpace(MIXED)
     optimizer = run(GaussianProcess(), space, lambda r: np.nansum(r, axis=1), 20)
     first, second = asked(optimizer, 2, np.empty((0, space.n_columns)))
     np.testing.assert_array_equal(asked(optimizer, 1, first[None])[0], second)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from asktell import asked
-from contracts import SPACES, OptimizerContract, toy_loss
+from contracts import SPACES, ExhaustiveContract, toy_loss
 from numpy.testing import assert_allclose
 from scipy.stats import uniform
 
@@ -87,7 +87,7 @@ def test_log_scale_keeps_the_order_and_stretches_the_best(unit, seed):
     assert_allclose(_log_scale(np.full(5, np.nan)), 0)
 
 
-class TestForestOptimizer(OptimizerContract):
+class TestForestOptimizer(ExhaustiveContract):
     @pytest.fixture
     def make(self):
         return Forest
@@ -100,14 +100,6 @@ class TestForestOptimizer(OptimizerContract):
             losses.append(toy_loss(rows).min())
         # Half of the studies of 25 independent draws end above log(2) / (25 pi).
         assert np.median(losses) < 0.5 * np.log(2) / (25 * np.pi)
-
-    @pytest.mark.parametrize("seed", range(2))
-    def test_finite_space_is_covered_without_repetition(self, make, seed):
-        choices = {"a": ["x", "y", "z"], "b": [1, 2, 4, 8]}
-        for space in (SearchSpace(choices), SearchSpace([choices, {"c": [1, 2]}])):
-            n = int(space.size)
-            _, rows = self.told(make, space, toy_loss, n=n, seed=seed)
-            assert len({row.tobytes() for row in rows}) == n
 
     def test_batch_repeats_nothing(self, make):
         space = SearchSpace(SPACES["branches"])

@@ -1,12 +1,14 @@
 """The cubic interpolant against scipy's, and the optimizer that uses it."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from asktell import asked, run, tell
-from contracts import OptimizerContract
+from contracts import MIXED, OptimizerContract, mixed_losses
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.interpolate import RBFInterpolator
-from scipy.stats import loguniform, randint, uniform
+from scipy.stats import randint, uniform
 
 from sklearn_hpo._numerics.gp import Layout
 from sklearn_hpo._numerics.rbf import CubicRBF, expected_losses
@@ -19,11 +21,6 @@ from sklearn_hpo.optimizers import (
     _rbf,
 )
 from sklearn_hpo.space import SearchSpace
-
-MIXED = [
-    {"kind": ["a", "b"], "x": uniform(0, 1), "k": randint(1, 9)},
-    {"kind": ["c"], "x": uniform(0, 1), "z": loguniform(1e-3, 1)},
-]
 
 
 def layout_of(space):
@@ -186,18 +183,8 @@ def test_better_than_random_on_a_bowl(n_pending):
 
 def test_the_right_branch_and_category_win():
     space = SearchSpace(MIXED)
-
-    def losses_of(rows):
-        out = []
-        for row in rows:
-            params = space.decode(row)
-            base = {"a": 1.0, "b": 0.0, "c": 0.5}[params["kind"]]
-            shape = (params["k"] - 6) ** 2 / 50 if "k" in params else params["z"]
-            out.append(base + shape + (params["x"] - 0.7) ** 2)
-        return np.array(out)
-
     for seed in range(5):
-        optimizer = run(RBF(), space, losses_of, 40, seed)
+        optimizer = run(RBF(), space, partial(mixed_losses, space), 40, seed)
         best = space.decode(optimizer.rows[np.argmin(optimizer.losses)])
         assert best["kind"] == "b"
         assert best["k"] == 6

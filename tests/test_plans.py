@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from probes import GrowingProbe
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import DBSCAN
@@ -477,30 +478,22 @@ def test_several_outputs_have_no_classes_to_spread():
     assert search.n_resources_[0] == 24
 
 
-class Sleeper(ClassifierMixin, BaseEstimator):
+class Sleeper(GrowingProbe):
     """Its fits take `fixed` seconds, and `each` more for each iteration."""
 
     def __init__(
         self, n_estimators=27, warm_start=False, x=0.5, fixed=0.01, each=0.001
     ):
-        self.n_estimators = n_estimators
-        self.warm_start = warm_start
-        self.x = x
+        super().__init__(x, n_estimators, warm_start)
         self.fixed = fixed
         self.each = each
 
     def fit(self, X, y):
-        done = getattr(self, "n_", 0) if self.warm_start else 0
-        time.sleep(self.fixed + self.each * (self.n_estimators - done))
-        self.classes_ = np.unique(y)
-        self.n_ = self.n_estimators
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), self.classes_[0])
+        time.sleep(self.fixed + self.each * self.n_left)
+        return super().fit(X, y)
 
     def score(self, X, y):
-        return self.x + self.n_ / 1e6
+        return self.x + self.done_ / 1e6
 
 
 @pytest.mark.parametrize("strategy", ["halving", "hyperband"])

@@ -8,8 +8,9 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from probes import GrowingProbe
 from scipy.stats import uniform
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
@@ -31,7 +32,7 @@ def _clock(monkeypatch):
     monkeypatch.setattr(_guard, "_now", lambda: np.array([CLOCK[0], 0.0]))
 
 
-class Taking(ClassifierMixin, BaseEstimator):
+class Taking(GrowingProbe):
     """A fit takes `fixed` seconds, and `each` more for each iteration."""
 
     def __init__(
@@ -45,9 +46,7 @@ class Taking(ClassifierMixin, BaseEstimator):
         goes_on=True,
         most=27,
     ):
-        self.n_estimators = n_estimators
-        self.warm_start = warm_start
-        self.x = x
+        super().__init__(x, n_estimators, warm_start)
         self.fixed = fixed
         self.each = each
         self.scoring = scoring
@@ -58,20 +57,15 @@ class Taking(ClassifierMixin, BaseEstimator):
         FITS.append(self.n_estimators)
         if len(FITS) == STOP.get("at"):
             raise KeyboardInterrupt
-        done = getattr(self, "n_", 0) if self.warm_start else 0
-        if (done and not self.goes_on) or self.n_estimators > self.most:
+        goes_on = self.n_left < self.n_estimators
+        if (goes_on and not self.goes_on) or self.n_estimators > self.most:
             raise ValueError("no further")
-        CLOCK[0] += self.fixed + self.each * (self.n_estimators - done)
-        self.classes_ = np.unique(y)
-        self.n_ = self.n_estimators
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), self.classes_[0])
+        CLOCK[0] += self.fixed + self.each * self.n_left
+        return super().fit(X, y)
 
     def score(self, X, y):
         CLOCK[0] += self.scoring
-        return self.x + self.n_ / 1e6 + X[:, 0].mean() / 1e3
+        return self.x + self.done_ / 1e6 + X[:, 0].mean() / 1e3
 
 
 def search(estimator, **settings):
@@ -141,7 +135,7 @@ def test_a_resource_that_saves_too_little_gives_way_to_folds(
 def test_a_turned_search_refits_with_the_estimators_own_value():
     turned = search(Taking(fixed=1.0), refit=True).fit(X, Y)
     assert turned.resource_ == "folds"
-    assert turned.best_estimator_.n_ == 27
+    assert turned.best_estimator_.done_ == 27
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from fractions import Fraction
 import joblib
 import numpy as np
 import pandas as pd
+import probes
 import pytest
 import sklearn
 from numpy.testing import assert_array_equal
 from scipy.stats import loguniform, norm, randint, uniform
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -35,13 +35,13 @@ SVC_SPACE = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
 ITERATIONS = []
 
 
-class Probe(ClassifierMixin, BaseEstimator):
+class Probe(probes.Probe):
     """Scores by its parameter; may fail, sleep or be interrupted."""
 
     def __init__(
         self, x=0.5, fail_above=1.0, die_above=1.0, seconds=0.0, interrupt_at=None
     ):
-        self.x = x
+        super().__init__(x)
         self.die_above = die_above
         self.fail_above = fail_above
         self.seconds = seconds
@@ -56,14 +56,7 @@ class Probe(ClassifierMixin, BaseEstimator):
         if len(ITERATIONS) == self.interrupt_at:
             raise KeyboardInterrupt
         time.sleep(self.seconds)
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict(self, X):
-        return np.zeros(len(X))
-
-    def score(self, X, y):
-        return -((self.x - 0.3) ** 2)
+        return super().fit(X, y)
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +141,8 @@ def test_a_third_of_the_candidates_raise():
     assert 0 < failed.sum() < 15
     xs = np.array([p["x"] for p in results(fitted)[0]])
     assert_array_equal(failed, xs > 0.67)
-    assert fitted.best_params_["x"] == pytest.approx(0.3, abs=0.01)
+    # of searches by as many draws, one in nine comes this near
+    assert fitted.best_params_["x"] == pytest.approx(0.3, abs=2e-3)
     assert fitted.history_["status"].count("failed") == failed.sum()
 
 

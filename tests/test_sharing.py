@@ -283,6 +283,8 @@ def test_pipelines_that_are_left_alone(pipeline):
     assert len(transformer_cache) == 0
 
 
+# joblib complains when the disk is busy, by the clock.
+@pytest.mark.filterwarnings("ignore:Persisting input arguments took:UserWarning")
 def test_memory_of_the_user_is_used(tmp_path):
     fits.clear()
     pipeline = Pipeline(

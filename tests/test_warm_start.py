@@ -129,9 +129,10 @@ def test_earlier_search_helps_on_a_related_task():
         related = Bowl(scale=40.0, shift=0.05)
         warm = search(related, n_iter=8, seed=seed, warm_start_from=earlier).fit(X, Y)
         cold = search(related, n_iter=8, seed=seed).fit(X, Y)
-        gains.append(warm.best_score_ - cold.best_score_)
-    assert np.median(gains) > 0
-    assert sum(gain > 0 for gain in gains) >= 4
+        # what comes after the best of the earlier search, which is tried first
+        later = [f.cv_results_["mean_test_score"][1:].max() for f in (warm, cold)]
+        gains.append(later[0] - later[1])
+    assert min(gains) > 0
 
 
 def test_misleading_search_is_soon_ignored():
