@@ -152,7 +152,7 @@ def search(**more):
 def test_front_is_not_dominated(algorithm, error_score):
     # an error score above all others would be chosen for the refit
     refit = "right" if np.isnan(error_score) else False
-    more = {"algorithm": algorithm, "error_score": error_score, "refit": refit}
+    more = {"optimizer": algorithm, "error_score": error_score, "refit": refit}
     fitted = search(**more).fit(X, Y)
     table = np.column_stack(
         [fitted.cv_results_[f"mean_test_{name}"] for name in ("left", "right")]
@@ -226,13 +226,13 @@ class NeverFitted(Probe):
         ({"objectives": ["left", "left"]}, "more than once"),
         ({"scoring": left, "refit": True}, "'left', which is none of"),
         ({"refit": True}, "refit"),
-        ({"algorithm": "cmaes"}, "CMAES learns one objective"),
+        ({"optimizer": "cmaes"}, "CMAES learns one objective"),
         (
-            {"algorithm": "nsga2", "objectives": None},
+            {"optimizer": "nsga2", "objectives": None},
             "NSGA2 needs 2 objectives",
         ),
-        ({"algorithm": "nsga2", "mutation": 1.5}, "float in the range"),
-        ({"initial_candidates": [({"x": 0.5, "k": 1}, 0.3)]}, "leave the scores out"),
+        ({"optimizer": NSGA2(mutation=1.5)}, "float in the range"),
+        ({"warm_start_from": [({"x": 0.5, "k": 1}, 0.3)]}, "several objectives"),
     ],
 )
 def test_wrong_settings_are_refused_before_any_fit(more, message):

@@ -15,10 +15,7 @@ from sklearn_hpo._numerics.shade import (
     lehmer_mean,
     linear_size,
 )
-from sklearn_hpo.optimizers import (
-    LSHADE,
-    DifferentialEvolution,
-)
+from sklearn_hpo.optimizers import LSHADE, DifferentialEvolution
 from sklearn_hpo.optimizers._lshade import ARCHIVE, LEAST, ShrinkingPopulation
 from sklearn_hpo.space import SearchSpace
 

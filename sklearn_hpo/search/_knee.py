@@ -75,6 +75,11 @@ class _Knee:
     def __repr__(self):
         return f"knee({list(map(name_of, self.objectives))})"
 
+    @property
+    def goes_by_times(self):
+        """Whether it looks at how long fits took."""
+        return not TIMES.keys().isdisjoint(map(name_of, self.objectives))
+
     def __call__(self, results):
         """Return the row of the best candidate."""
         names = list(map(name_of, self.objectives))

@@ -93,7 +93,8 @@ class RungTable:
         self.problem = problem
         self.resource = problem.resource
         self.plan = study.scheduler.plan
-        self.factor = study.scheduler.factor
+        # a scheduler of the user's may have none
+        self.factor = getattr(study.scheduler, "factor", None)
         self.budgets = budgets_of(self.plan)
         self.levels = [
             self.budgets.index(self.plan[e.rung].budget) for e in evaluations
@@ -123,8 +124,16 @@ class RungTable:
         amounts = [self.resource.n_resources(budget) for budget in self.budgets]
         n_levels = 1 + max(self.levels)
         n_candidates = [self.levels.count(i) for i in range(n_levels)]
-        n_first = sum(rung.n_trials for rung in self.plan if rung.level == 0)
+        of_factor = {}
+        if self.factor is not None:
+            n_first = sum(rung.n_trials for rung in self.plan if rung.level == 0)
+            required = 1 + math.floor(math.log(n_first, self.factor))
+            of_factor = {
+                "n_required_iterations_": required,
+                "n_remaining_candidates_": math.ceil(n_candidates[-1] / self.factor),
+            }
         return {
+            **of_factor,
             "max_resources_": self.resource.n_resources(1.0),
             "min_resources_": amounts[0],
             "resource_": self.resource.name,
@@ -133,10 +142,8 @@ class RungTable:
             ),
             "n_iterations_": n_levels,
             "n_possible_iterations_": len(self.budgets),
-            "n_required_iterations_": 1 + math.floor(math.log(n_first, self.factor)),
             "n_candidates_": n_candidates,
             "n_resources_": amounts[:n_levels],
-            "n_remaining_candidates_": math.ceil(n_candidates[-1] / self.factor),
             "_resource_names": set(self.resource.params(self.resource.maximum)),
         }
 

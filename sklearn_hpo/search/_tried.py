@@ -6,6 +6,7 @@ from sklearn_hpo._evaluation.resources import Data, Prices, choose_resource
 from sklearn_hpo._study.check import check_going_on
 from sklearn_hpo._study.evaluation import Check
 from sklearn_hpo.search._rungs import budgets_of, check_cost, n_rungs_tried, write
+from sklearn_hpo.search._task import make_setting
 
 # By so much cheaper must another resource be before measured times choose it; those of
 # fits that take no longer than this tell nothing, and are nothing to save.
@@ -89,8 +90,11 @@ def _by_folds(search, problem, scheduler, tuner):
     )
     resource = choose_resource("folds", "auto", "auto", data)
     n = None if scheduler.says_n_candidates else scheduler.n_candidates
-    learns = tuner.optimizer.learns
-    other = search._planning(resource, tuner.space, len(problem.splits), learns, n)
+    learns, n_splits = tuner.optimizer.learns, len(problem.splits)
+    other = search._make_scheduler()
+    other.start(
+        make_setting(resource, tuner.space, n_splits, learns=learns, n_candidates=n)
+    )
     return resource, other
 
 
