@@ -71,7 +71,7 @@ def search(cls=EvolutionarySearchCV, **more):
             "cv": 3,
             "scoring": ["accuracy", "f1_macro"],
             "objectives": ["accuracy", few_leaves],
-            "refit": knee(["accuracy", few_leaves]),
+            "refit": knee(more.get("objectives") or ["accuracy", few_leaves]),
             "random_state": 0,
             **more,
         }
@@ -234,6 +234,7 @@ def clashing_name():
         ({"objectives": [few_leaves]}, "two or more"),
         ({"refit": True}, "which candidate of a front"),
         ({"refit": "roc_auc"}, "which candidate of a front"),
+        ({"refit": knee(["accuracy", "few_trees"])}, "knee goes by 'few_trees'"),
         ({"objectives": None, "refit": True}, "refit"),
         ({"refit": "knee"}, "which candidate of a front.*knee"),
         ({"warm_start_from": [({"max_leaf_nodes": 3}, 0.5)]}, "several objectives"),

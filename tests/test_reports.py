@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 from sklearn_hpo._sklearn_compat import Interval
-from sklearn_hpo.optimizers import Evolution
+from sklearn_hpo.optimizers import Evolution, GaussianProcess
 from sklearn_hpo.schedulers import Halving
 
 X, Y = load_iris(return_X_y=True)
@@ -272,11 +272,13 @@ def test_numpy_numbers_do_what_python_numbers_do(kind, name, whole):
     assert all(other == found[0] for other in found[1:])
 
 
-@pytest.mark.parametrize("name", ["n_iter", "n_initial_points"])
-def test_a_numpy_number_of_candidates(name):
-    values = {"n_iter": 6, name: np.int64(5)}
-    search = BayesSearchCV(TREE, SPACE, **values, random_state=np.uint8(0)).fit(X, Y)
-    assert len(search.cv_results_["params"]) == values["n_iter"]
+@pytest.mark.parametrize("optimizer", ["auto", GaussianProcess(n_initial_points=5)])
+def test_a_numpy_number_of_candidates(optimizer):
+    if optimizer != "auto":
+        optimizer.set_params(n_initial_points=np.int64(5))
+    numbers_of_numpy = {"n_iter": np.int64(6), "random_state": np.uint8(0)}
+    search = BayesSearchCV(TREE, SPACE, optimizer=optimizer, **numbers_of_numpy)
+    assert len(search.fit(X, Y).cv_results_["params"]) == 6
 
 
 def test_a_plan_takes_numpy_numbers():

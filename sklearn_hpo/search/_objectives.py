@@ -58,6 +58,8 @@ class Objectives:
 
     def check_refit(self, scores):
         """Raise unless `refit` says which candidate of a front is the best."""
+        if hasattr(self.refit, "check"):  # a knee
+            self.refit.check(scores)
         if not (self.refit is False or callable(self.refit)) and (
             self.refit is True or self.refit not in scores
         ):
