@@ -83,15 +83,15 @@ def ours(task, **settings):
     )
 
 
-def run_ours(name, seed, unit, *, strategy, optimizer, resource="auto"):
+def run_ours(name, seed, unit, *, scheduler, optimizer, resource="auto"):
     """Return the rows of one run of ours."""
     task = all_tasks()[name]
     n = "auto"
-    if strategy == "halving":
+    if scheduler == "halving":
         n = n_affordable(name, resource, optimizer)
     search = ours(
         task,
-        scheduler=strategy,
+        scheduler=scheduler,
         optimizer=optimizer,
         resource=resource,
         n_candidates=n,
