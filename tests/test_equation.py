@@ -52,6 +52,7 @@ X, Y = load_iris(return_X_y=True)
 TREE = DecisionTreeClassifier(random_state=0)
 SPACE = {"max_leaf_nodes": randint(2, 20), "ccp_alpha": uniform(0, 0.1)}
 ACCURATE = ["accuracy", "f1_macro"]
+FRONT = {"scoring": ACCURATE, "objectives": ACCURATE, "refit": knee(ACCURATE)}
 
 
 class Climber(Optimizer):
@@ -150,9 +151,8 @@ def test_an_optimizer_does_what_its_name_does(kind, name, optimizer):
 def test_an_optimizer_of_several_objectives_does_what_its_name_does(
     kind, name, optimizer
 ):
-    how = {"scoring": ACCURATE, "objectives": ACCURATE, "refit": knee(ACCURATE)}
-    ours = make(kind, optimizer=optimizer, **how)
-    assert outcome(ours) == outcome(make(kind, optimizer=name, **how))
+    ours = make(kind, optimizer=optimizer, **FRONT)
+    assert outcome(ours) == outcome(make(kind, optimizer=name, **FRONT))
 
 
 SCHEDULED = {
@@ -330,7 +330,7 @@ REFUSED = {
         "'acquisition' parameter of GaussianProcess",
     ),
     "one objective": (
-        {"optimizer": TPE(), "objectives": ACCURATE, "scoring": ACCURATE},
+        {"optimizer": TPE(), **FRONT},
         "TPE learns one objective, but there are 2.*HypervolumeGP",
     ),
     "several objectives": (
@@ -338,7 +338,7 @@ REFUSED = {
         "HypervolumeGP needs 2 objectives or more",
     ),
     "competition for a front": (
-        {"scheduler": Halving(), "objectives": ACCURATE, "scoring": ACCURATE},
+        {"scheduler": Halving(), **FRONT},
         r"scheduler=Halving\(\) compares candidates by one score",
     ),
     "two folds": ({"scheduler": "racing", "cv": 2}, "at least 3 folds"),
@@ -372,11 +372,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("how", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_does_not_fit_is_refused_before_any_fit(how, message):
-    how = {"n_iter": 9, "cv": 3, "error_score": "raise", "refit": knee(ACCURATE), **how}
-    if how.get("scheduler") in ("racing", "asha") or isinstance(
-        how.get("scheduler"), Racing
-    ):
-        how["refit"] = True
+    how = {"n_iter": 9, "cv": 3, "error_score": "raise", **how}
     search = SearchCV(Unfit(), {"C": loguniform(0.1, 10)}, **how)
     with pytest.raises((TypeError, ValueError), match=message):
         search.fit(X, Y)

@@ -138,7 +138,8 @@ class SearchCV(BaseSearchCV):
         What candidates get more or less of, if the scheduler gives them less than all:
         a parameter of the estimator, such as the number of its iterations,
         ``"partial_fit"``, ``"folds"``, ``"n_samples"``, or ``"auto"``, as
-        :class:`HyperbandSearchCV` tells.
+        :class:`HyperbandSearchCV` tells. With another scheduler this and the two
+        amounts stay at ``"auto"``.
     min_resources : float or "auto", default="auto"
         What candidates start with, in units of the resource. ``"auto"`` is as many
         folds as have about a fifth of the tested rows, which is one of five; 1/27 of
@@ -244,7 +245,7 @@ class SearchCV(BaseSearchCV):
         `fit_memory_limit`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
-        score by more than `tol`.
+        score by more than `tol`. Not with a scheduler that shares out a resource.
     tol : float, default=0.0
         The least rise of the best score that counts, in units of the score.
 
@@ -506,9 +507,8 @@ class SearchCV(BaseSearchCV):
                 "result depends on timing; leave deterministic at 'auto', or set "
                 "scheduler='halving'."
             )
-        if (
-            scheduler.one_score or scheduler.uses_rungs
-        ) and self.objectives is not None:
+        competes = scheduler.one_score or scheduler.uses_rungs
+        if competes and self.objectives is not None:
             raise ValueError(
                 f"{given} compares candidates by one score, so it can't be had with "
                 "objectives; leave it at 'full'."
