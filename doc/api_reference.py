@@ -12,6 +12,7 @@ API_REFERENCE = [
             "sklearn_hpo.BayesSearchCV",
             "sklearn_hpo.HyperbandSearchCV",
             "sklearn_hpo.EvolutionarySearchCV",
+            "sklearn_hpo.SearchCV",
             "sklearn_hpo.knee",
         ],
     },

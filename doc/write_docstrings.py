@@ -18,6 +18,7 @@ import sklearn_hpo
 
 TEXTS = Path(__file__).with_name("parameters.toml")
 CLASSES = [
+    sklearn_hpo.SearchCV,
     sklearn_hpo.BayesSearchCV,
     sklearn_hpo.HyperbandSearchCV,
     sklearn_hpo.EvolutionarySearchCV,

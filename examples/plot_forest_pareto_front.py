@@ -26,7 +26,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
 
-from sklearn_hpo import BayesSearchCV
+from sklearn_hpo import BayesSearchCV, knee
 from sklearn_hpo.space import lograndint
 
 X, y = load_digits(return_X_y=True)
@@ -43,7 +43,7 @@ search = BayesSearchCV(
     n_iter=60,
     scoring=["accuracy"],
     objectives=["accuracy", "neg_score_time"],
-    refit="knee",
+    refit=knee(["accuracy", "neg_score_time"]),
     cv=StratifiedKFold(3, shuffle=True, random_state=0),
     random_state=0,
 ).fit(X, y)

@@ -6,6 +6,7 @@ from sklearn_hpo.search import (
     BayesSearchCV,
     EvolutionarySearchCV,
     HyperbandSearchCV,
+    SearchCV,
     knee,
 )
 
@@ -16,6 +17,7 @@ __all__ = [
     "BayesSearchCV",
     "EvolutionarySearchCV",
     "HyperbandSearchCV",
+    "SearchCV",
     "knee",
     "read_checkpoint",
 ]

@@ -262,20 +262,13 @@ def search(estimator=None, **settings):
 
 @pytest.mark.parametrize("acquisition", OPTIONS)
 def test_the_process_searches_alone(acquisition):
-    fitted = search(acquisition=acquisition).fit(X, Y)
+    fitted = search(optimizer=GaussianProcess(acquisition=acquisition)).fit(X, Y)
     assert set(fitted.history_["source"]) == {"estimator", "design", "gp"}
     if acquisition != "log_ei_per_second":
-        other = search(acquisition=acquisition, surrogate="gp").fit(X, Y)
+        other = search(optimizer=GaussianProcess(acquisition=acquisition)).fit(X, Y)
         assert fitted.history_["params"] == other.history_["params"]
-
-
-@pytest.mark.parametrize("surrogate", ["rbf", "forest", "tpe", "sobol", "random"])
-def test_other_surrogates_have_no_acquisition(surrogate):
-    unfit = search(Unfit(), surrogate=surrogate, acquisition="ucb", error_score="raise")
-    with pytest.raises(ValueError, match="set surrogate='gp'"):
-        unfit.fit(X, Y)
 
 
 def test_unknown_acquisitions_are_refused():
     with pytest.raises(ValueError, match="'log_ei_per_second'"):
-        search(acquisition="ei").fit(X, Y)
+        search(optimizer=GaussianProcess(acquisition="ei")).fit(X, Y)

@@ -148,7 +148,7 @@ def test_the_picture_of_the_layers_is_that_of_the_contract():
     assert script["PICTURE"].read_text(encoding="utf-8") == script["picture"]()
 
 
-@pytest.mark.parametrize("page", ["doc/architecture.rst"])
+@pytest.mark.parametrize("page", ["doc/architecture.rst", "CONTRIBUTING.md"])
 def test_files_that_a_page_names_exist(page):
     text = (PACKAGE.parent / page).read_text(encoding="utf-8")
     names = re.findall(r"`([\w/]+(?:\.(?:py|cfg|toml|rst|md)|/))`", text)

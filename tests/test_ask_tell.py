@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_hpo import AskTell, BayesSearchCV, EvolutionarySearchCV
 from sklearn_hpo.optimizers import GaussianProcess, Random
+from sklearn_hpo.schedulers import FullBudget
 
 SPACE = {"x": uniform(-1, 2), "n": randint(0, 50), "kind": ["a", "b"]}
 NAMES = ["auto", "gp", "rbf", "forest", "tpe", "sobol", "random"]
@@ -60,12 +61,12 @@ def searched(search_class, **settings):
 @pytest.mark.parametrize("name", NAMES)
 def test_candidates_are_those_of_the_search(name):
     tuner = AskTell(SPACE, 14, optimizer=name, seed=5)
-    assert run(tuner) == searched(BayesSearchCV, n_iter=14, surrogate=name)
+    assert run(tuner) == searched(BayesSearchCV, n_iter=14, optimizer=name)
 
 
 def test_candidates_of_an_optimizer_that_is_handed_in():
     asked = EvolutionarySearchCV(Scored(), SPACE, n_iter=30)
-    tuner = AskTell(SPACE, 30, optimizer=asked._make_optimizer(), seed=5)
+    tuner = AskTell(SPACE, 30, optimizer=asked._make_optimizer(FullBudget()), seed=5)
     assert run(tuner) == searched(EvolutionarySearchCV, n_iter=30)
 
 

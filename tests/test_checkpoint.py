@@ -85,13 +85,13 @@ SEARCHES = {
         Probe(), {"x": uniform(0, 1)}, n_iter=14, **how
     ),
     "racing": lambda **how: BayesSearchCV(
-        Probe(), {"x": uniform(0, 1)}, n_iter=14, racing=True, **how
+        Probe(), {"x": uniform(0, 1)}, n_iter=14, scheduler="racing", **how
     ),
     "halving": lambda **how: HyperbandSearchCV(
         Probe(), {"x": uniform(0, 1)}, optimizer="tpe", **how
     ),
     "hyperband": lambda **how: HyperbandSearchCV(
-        Probe(), {"x": uniform(0, 1)}, strategy="hyperband", **how
+        Probe(), {"x": uniform(0, 1)}, scheduler="hyperband", **how
     ),
 }
 
@@ -180,7 +180,7 @@ def test_equal_shares_of_something_else_are_refused(how, path):
 
 
 def test_racing_or_not_each_fold_counts_once(path):
-    raced = _small(path, racing=True).fit(X, Y)
+    raced = _small(path, scheduler="racing").fit(X, Y)
     whole = _small(path, n_iter=7).fit(X, Y)
     found = read_checkpoint(path)
     assert set(found["n_folds"]) <= {1, 2, 3}
@@ -223,7 +223,7 @@ def test_the_start_is_built_once_from_the_seed_of_the_file(path, monkeypatch):
 
 
 def test_every_tear_of_the_last_line_heals(path):
-    how = {"n_iter": 2, "cv": 2, "surrogate": "random", "refit": False}
+    how = {"n_iter": 2, "cv": 2, "optimizer": "random", "refit": False}
     whole = _small(path, **how).fit(X, Y)
     content = path.read_bytes()
     start = content.rstrip(b"\n").rfind(b"\n") + 1

@@ -59,7 +59,7 @@ def _search(path):
         space,
         n_iter=5,
         cv=2,
-        surrogate="random",
+        optimizer="random",
         refit=False,
         random_state=0,
         checkpoint=path,

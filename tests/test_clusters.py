@@ -187,7 +187,7 @@ def test_a_checkpoint_goes_on(tmp_path):
 
 def test_interrupt_keeps_what_is_done():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    fitted = search(Probe(seconds=0.1), n_iter=1000, surrogate="random")
+    fitted = search(Probe(seconds=0.1), n_iter=1000, optimizer="random")
     pause = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
     pause.start()
     with pytest.warns(RuntimeWarning, match="interrupted"):

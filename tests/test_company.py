@@ -245,7 +245,7 @@ def test_cross_validate_returns_searches_that_saw_their_fold_only():
 def test_halving_gives_the_search_more_candidates():
     halving = HalvingGridSearchCV(
         bayes(),
-        {"estimator__fit_intercept": [True, False], "surrogate": ["gp", "random"]},
+        {"estimator__fit_intercept": [True, False], "optimizer": ["gp", "random"]},
         resource="n_iter",
         min_resources=2,
         max_resources=8,

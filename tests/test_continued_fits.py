@@ -29,7 +29,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_hpo import HyperbandSearchCV
-from sklearn_hpo.schedulers import _halving
+from sklearn_hpo.schedulers import Halving, _halving
 
 X, Y = make_classification(160, 6, n_informative=4, flip_y=0.2, random_state=0)
 ROWS = X
@@ -64,7 +64,7 @@ def search_and_compare(  # the whole property
         estimator,
         space,
         n_candidates=3,
-        n_brackets=1,
+        scheduler=Halving(n_brackets=1),
         scoring=fingerprint,
         cv=FOLDS,
         n_jobs=n_jobs,

@@ -189,7 +189,7 @@ def test_points_of_the_user_come_instead(cls):
 @pytest.mark.parametrize("surrogate", ["random", "sobol"])
 def test_laws_stay_what_they_are(surrogate):
     space = {"C": loguniform(0.1, 100)}
-    fitted = search(BayesSearchCV, SVC(), space, surrogate=surrogate)
+    fitted = search(BayesSearchCV, SVC(), space, optimizer=surrogate)
     assert set(fitted.history_["source"]) == {surrogate}
 
 

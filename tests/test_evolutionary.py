@@ -20,6 +20,7 @@ from sklearn_hpo import EvolutionarySearchCV
 from sklearn_hpo.optimizers import (
     CMAES,
     DifferentialEvolution,
+    Evolution,
     GeneticAlgorithm,
     RegularizedEvolution,
 )
@@ -29,6 +30,8 @@ from sklearn_hpo.optimizers._evolutionary import (
     _levelled,
 )
 from sklearn_hpo.optimizers._population import Population
+from sklearn_hpo.optimizers._registry import OPTIMIZERS
+from sklearn_hpo.schedulers import FullBudget
 from sklearn_hpo.space import SearchSpace
 
 X, Y = load_iris(return_X_y=True)
@@ -67,7 +70,7 @@ class Late(Probe):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_history_does_not_depend_on_which_fit_ends_first(algorithm, monkeypatch):
-    how = {"algorithm": algorithm, "n_iter": 16, "max_concurrent": 4}
+    how = {"optimizer": algorithm, "n_iter": 16, "max_concurrent": 4}
     alone = search(**how).fit(X, Y).history_
     monkeypatch.setattr(Late, "slow_x", alone["params"][13]["x"])
     with joblib.parallel_config("threading", n_jobs=4):
@@ -78,10 +81,11 @@ def test_history_does_not_depend_on_which_fit_ends_first(algorithm, monkeypatch)
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, "lshade"])
 @pytest.mark.parametrize("surrogate", ["rbf", None])
 def test_finds_the_best_choice_and_comes_near_the_best_number(algorithm, surrogate):
+    kind = OPTIMIZERS[algorithm]
     found = [
-        search(
-            algorithm=algorithm, surrogate=surrogate, n_iter=80, random_state=seed
-        ).fit(X, Y)
+        search(optimizer=kind(screening=surrogate), n_iter=80, random_state=seed).fit(
+            X, Y
+        )
         for seed in range(5)
     ]
     scores = [-fitted.best_score_ for fitted in found]
@@ -100,7 +104,7 @@ def test_finds_the_best_choice_and_comes_near_the_best_number(algorithm, surroga
     [("loky", "de"), *(("threading", a) for a in [*ALGORITHMS, "cmaes", "lshade"])],
 )
 def test_same_result_for_any_number_of_workers(backend, algorithm):
-    settings = {"algorithm": algorithm, "max_concurrent": 3, "n_iter": 20}
+    settings = {"optimizer": algorithm, "max_concurrent": 3, "n_iter": 20}
     reference = search(**settings).fit(X, Y)
     for n_jobs in (2, 4):
         with joblib.parallel_config(backend):
@@ -110,7 +114,7 @@ def test_same_result_for_any_number_of_workers(backend, algorithm):
 
 
 def test_covariance_matrix_adaptation_is_precise_in_the_end():
-    fitted = search(algorithm="cmaes", n_iter=400, random_state=1).fit(X, Y)
+    fitted = search(optimizer="cmaes", n_iter=400, random_state=1).fit(X, Y)
     assert fitted.best_params_["k"] == 6
     assert fitted.best_params_["c"] == "b"
     assert -fitted.best_score_ < 1e-6
@@ -124,7 +128,7 @@ def test_covariance_matrix_adaptation_is_precise_in_the_end():
         ({"n_iter": 1000}, {"x": uniform(0, 1)}, CMAES),
         ({"n_iter": 1000}, SPACE, DifferentialEvolution),
         (
-            {"n_iter": 1000, "mutation": 0.8},
+            {"n_iter": 1000, "optimizer": Evolution(mutation=0.8)},
             {"x": uniform(0, 1)},
             DifferentialEvolution,
         ),
@@ -132,14 +136,16 @@ def test_covariance_matrix_adaptation_is_precise_in_the_end():
 )
 def test_algorithm_follows_budget_and_space(settings, space, expected):
     asked = search(space=space, **settings)
-    optimizer = asked._make_optimizer()
+    optimizer = asked._make_optimizer(FullBudget())
     optimizer.start(SearchSpace(space), asked.n_iter, 0)
     assert isinstance(optimizer.chosen, expected)
 
 
 def test_clone_and_pickle_and_the_global_random_state():
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    fitted = search(crossover=0.7, mutation=0.6, population_size=5).fit(X, Y)
+    fitted = search(
+        optimizer=Evolution(population_size=5, crossover=0.7, mutation=0.6)
+    ).fit(X, Y)
     again = clone(fitted).fit(X, Y)
     assert again.cv_results_["params"] == fitted.cv_results_["params"]
     restored = pickle.loads(pickle.dumps(fitted))
@@ -180,13 +186,11 @@ def test_ends_when_nothing_changes():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"algorithm": "ga", "mutation": 1.5}, "float in the range"),
-        ({"algorithm": "regularized", "crossover": 0.5}, "no use for crossover"),
-        ({"algorithm": "cmaes", "mutation": 0.5}, "no use for crossover"),
-        ({"algorithm": "lshade", "crossover": 0.5}, "no use for crossover"),
-        ({"algorithm": "cuckoo"}, "algorithm"),
-        ({"population_size": 3}, "population_size"),
-        ({"mutation": 2.5}, "mutation"),
+        ({"optimizer": GeneticAlgorithm(mutation=1.5)}, "float in the range"),
+        ({"optimizer": "cuckoo"}, "'optimizer' parameter of EvolutionarySearchCV"),
+        ({"optimizer": "gp"}, "'optimizer' parameter of EvolutionarySearchCV"),
+        ({"optimizer": Evolution(population_size=3)}, "population_size"),
+        ({"optimizer": Evolution(mutation=2.5)}, "mutation"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

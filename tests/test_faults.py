@@ -50,7 +50,7 @@ def _fresh():
 
 
 def search(estimator=None, kind=BayesSearchCV, **how):
-    how = {"n_iter": 10, "cv": 2, "random_state": 0, "surrogate": "random", **how}
+    how = {"n_iter": 10, "cv": 2, "random_state": 0, "optimizer": "random", **how}
     return kind(estimator or Probe(), {"x": uniform(0, 1)}, **how)
 
 

@@ -83,7 +83,7 @@ GIVEN = {
 }
 SEARCHES = {
     "plain": (BayesSearchCV, {"n_iter": 4}),
-    "racing": (BayesSearchCV, {"n_iter": 4, "racing": True}),
+    "racing": (BayesSearchCV, {"n_iter": 4, "scheduler": "racing"}),
     "evolution": (EvolutionarySearchCV, {"n_iter": 4}),
     "rows": (HyperbandSearchCV, {"resource": "n_samples", "min_resources": 15}),
     "models": (

@@ -44,7 +44,7 @@ THREAD = """
     model = Slow()
     settings = {"n_jobs": 2, "fit_timeout": float(limit) or None}
     if kind == "bayes":
-        search = BayesSearchCV(model, space, n_iter=150, surrogate="random", **settings)
+        search = BayesSearchCV(model, space, n_iter=150, optimizer="random", **settings)
     else:
         search = HyperbandSearchCV(
             model, space, optimizer="random", n_candidates=150, **settings

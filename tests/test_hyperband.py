@@ -36,6 +36,7 @@ from sklearn.utils.fixes import parse_version
 from sklearn_hpo import HyperbandSearchCV
 from sklearn_hpo._study.paused import PausedModels
 from sklearn_hpo._trial import FoldJob, FoldResult
+from sklearn_hpo.schedulers import Halving, Racing
 
 X, Y = load_iris(return_X_y=True)
 SVC_SPACE = {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)}
@@ -81,11 +82,11 @@ def iterations():
     return sum(n for _, n in WORK)
 
 
-@pytest.mark.parametrize("strategy", ["halving", "hyperband"])
+@pytest.mark.parametrize("scheduler", ["halving", "hyperband"])
 @pytest.mark.parametrize("optimizer", ["random", "tpe", "gp"])
-def test_what_is_spent_is_the_plan(strategy, optimizer):
+def test_what_is_spent_is_the_plan(scheduler, optimizer):
     fitted = search(
-        strategy=strategy, optimizer=optimizer, refit=False, min_resources=1
+        scheduler=scheduler, optimizer=optimizer, refit=False, min_resources=1
     )
     plan = fitted.plan(X, Y)
     assert WORK == []
@@ -97,11 +98,11 @@ def test_what_is_spent_is_the_plan(strategy, optimizer):
     assert ran["n_resources"].first().tolist() == plan["n_resources"]
 
 
-@pytest.mark.parametrize("strategy", ["halving", "hyperband"])
+@pytest.mark.parametrize("scheduler", ["halving", "hyperband"])
 @pytest.mark.parametrize("optimizer", ["random", "sobol", "tpe"])
 @pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_same_result_for_any_number_of_workers(strategy, optimizer, backend):
-    settings = {"strategy": strategy, "optimizer": optimizer}
+def test_same_result_for_any_number_of_workers(scheduler, optimizer, backend):
+    settings = {"scheduler": scheduler, "optimizer": optimizer}
     reference = search(**settings).fit(X, Y)
     with joblib.parallel_config(backend):
         fitted = search(n_jobs=3, **settings).fit(X, Y)
@@ -141,7 +142,7 @@ def test_best_is_of_the_last_rung():
 def test_later_candidates_are_nearer_to_the_best_than_draws(optimizer):
     def distance(optimizer, seed):
         # one bracket: all of them start on the rung that is learned from
-        how = {"n_candidates": 45, "n_brackets": 1, "refit": False}
+        how = {"n_candidates": 45, "scheduler": Halving(n_brackets=1), "refit": False}
         fitted = search(optimizer=optimizer, random_state=seed, **how).fit(X, Y)
         history = pd.DataFrame(fitted.history_)
         started = [p["x"] for p in history["params"][history["rung"] == 0]]
@@ -250,8 +251,8 @@ def test_models_of_a_notebook_go_on():
 
 def test_asha_needs_leave_to_depend_on_timing():
     with pytest.raises(ValueError, match="leave deterministic at 'auto'"):
-        search(strategy="asha", deterministic=True).fit(X, Y)
-    fitted = search(strategy="asha", n_jobs=2).fit(X, Y)
+        search(scheduler="asha", deterministic=True).fit(X, Y)
+    fitted = search(scheduler="asha", n_jobs=2).fit(X, Y)
     assert fitted.n_candidates_[0] == 27
     assert fitted.n_candidates_[-1] >= 3
     assert fitted.best_params_["n_estimators"] == 27
@@ -402,13 +403,13 @@ def nap(probe):
 
 
 @pytest.mark.parametrize("max_time", [400, 700, 1200])
-@pytest.mark.parametrize("strategy", ["halving", "hyperband"])
-def test_max_time_leaves_time_for_all_rungs(strategy, max_time, clock):
+@pytest.mark.parametrize("scheduler", ["halving", "hyperband"])
+def test_max_time_leaves_time_for_all_rungs(scheduler, max_time, clock):
     fitted = search(
         Probe(act=nap),
         max_time=max_time,
         n_candidates="auto",
-        strategy=strategy,
+        scheduler=scheduler,
         min_resources=1,
     )
     began = clock.now
@@ -437,7 +438,7 @@ def test_stages_of_one_fit_are_scored_as_fits_are(scoring):
 
 
 def test_a_plan_of_one_rung_is_a_plan():
-    how = {"strategy": "asha", "n_candidates": 3}
+    how = {"scheduler": "asha", "n_candidates": 3}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = search(**how).fit(X, Y)
@@ -453,7 +454,7 @@ def test_planning_is_no_fitting():
 
 
 @pytest.mark.parametrize(
-    "how", [{"strategy": "hyperbnd"}, {"n_candidates": -3}, {"optimizer": "best"}]
+    "how", [{"scheduler": "hyperbnd"}, {"n_candidates": -3}, {"optimizer": "best"}]
 )
 def test_a_plan_is_checked_like_a_fit(how):
     with pytest.raises(ValueError, match=next(iter(how))):
@@ -626,10 +627,21 @@ BAD = {
     "minimum above maximum": ({"min_resources": 28}, "more than the 27"),
     "searched": ({"resource": "x"}, "also searched"),
     "candidates of hyperband": (
-        {"strategy": "hyperband", "n_candidates": 5},
+        {"scheduler": "hyperband", "n_candidates": 5},
         "n_candidates=5 with Hyperband",
     ),
-    "brackets of asha": ({"strategy": "asha", "n_brackets": 2}, "which has one"),
+    "factor of two": (
+        {"factor": 2, "scheduler": Halving(factor=4)},
+        "both say how few go on",
+    ),
+    "resource without rungs": (
+        {"scheduler": "racing", "min_resources": 9},
+        "'scheduler' parameter",
+    ),
+    "race of iterations": (
+        {"scheduler": Racing(), "resource": "n_estimators"},
+        "fold by fold, so resource='n_estimators' has no use",
+    ),
     "unknown resource": ({"resource": "trees"}, "nor a parameter"),
     "factor": ({"factor": 1}, "factor"),
     "one fold": (

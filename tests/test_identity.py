@@ -277,7 +277,7 @@ def _probe(folder):
 
 
 def _nested(folder, n_jobs=1, **how):
-    how = {"n_iter": 4, "random_state": 0, "surrogate": "random", **how}
+    how = {"n_iter": 4, "random_state": 0, "optimizer": "random", **how}
     model = _probe(folder)
     search = BayesSearchCV(model, {"x": uniform()}, cv=2, refit=False, **how)
     # the scores of the outer folds need no model
@@ -326,7 +326,7 @@ def test_settings_that_make_another_search_have_another_file(tmp_path):
     fit(BayesSearchCV(SVC(), space, n_iter=3))
     assert fit(BayesSearchCV(SVC(), space, n_iter=5)) == 5
     assert len(list(tmp_path.iterdir())) == 1
-    fit(BayesSearchCV(SVC(), space, n_iter=3, surrogate="random"))
+    fit(BayesSearchCV(SVC(), space, n_iter=3, optimizer="random"))
     fit(EvolutionarySearchCV(SVC(), space, n_iter=3))
     fit(BayesSearchCV(SVC(), {"C": uniform(0.1, 2)}, n_iter=3))
     fit(BayesSearchCV(SVC(gamma=1.0), space, n_iter=3))

@@ -59,7 +59,7 @@ class Risky(GrowingProbe):
 
 def search(**how):
     settings = {"n_iter": 16, "cv": 2, "n_jobs": 2, "random_state": 0}
-    settings |= {"error_score": -9.0, "surrogate": "random", "refit": False} | how
+    settings |= {"error_score": -9.0, "optimizer": "random", "refit": False} | how
     return BayesSearchCV(Risky(), {"x": uniform(0, 1)}, **settings)
 
 

@@ -45,18 +45,18 @@ class Slow(GrowingProbe):
 
 SEARCHES = {
     "plain": (BayesSearchCV, {"n_iter": 30}),
-    "racing": (BayesSearchCV, {"n_iter": 30, "racing": True}),
+    "racing": (BayesSearchCV, {"n_iter": 30, "scheduler": "racing"}),
     "evolution": (EvolutionarySearchCV, {"n_iter": 30}),
     "folds": (HyperbandSearchCV, {"resource": "folds"}),
     "rows": (HyperbandSearchCV, {"resource": "n_samples", "min_resources": 10}),
     "going on": (HyperbandSearchCV, {"resource": "n_estimators"}),
     "hyperband": (
         HyperbandSearchCV,
-        {"resource": "n_estimators", "strategy": "hyperband"},
+        {"resource": "n_estimators", "scheduler": "hyperband"},
     ),
     "asha": (
         HyperbandSearchCV,
-        {"resource": "n_estimators", "strategy": "asha"},
+        {"resource": "n_estimators", "scheduler": "asha"},
     ),
     "learning": (
         HyperbandSearchCV,

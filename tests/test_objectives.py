@@ -25,15 +25,13 @@ from sklearn_hpo import (
     BayesSearchCV,
     EvolutionarySearchCV,
     HyperbandSearchCV,
+    knee,
     read_checkpoint,
 )
 from sklearn_hpo._numerics import pareto
 from sklearn_hpo._numerics.ehvi import Improvement
 from sklearn_hpo._numerics.pareto import hypervolume
-from sklearn_hpo.optimizers import (
-    HypervolumeGP,
-    Portfolio,
-)
+from sklearn_hpo.optimizers import Evolution, GaussianProcess, HypervolumeGP, Portfolio
 from sklearn_hpo.optimizers._population import diversity
 from sklearn_hpo.search._objectives import Objectives, volumes
 from sklearn_hpo.space import SearchSpace
@@ -73,7 +71,7 @@ def search(cls=EvolutionarySearchCV, **more):
             "cv": 3,
             "scoring": ["accuracy", "f1_macro"],
             "objectives": ["accuracy", few_leaves],
-            "refit": "knee",
+            "refit": knee(more.get("objectives") or ["accuracy", few_leaves]),
             "random_state": 0,
             **more,
         }
@@ -236,9 +234,10 @@ def clashing_name():
         ({"objectives": [few_leaves]}, "two or more"),
         ({"refit": True}, "which candidate of a front"),
         ({"refit": "roc_auc"}, "which candidate of a front"),
-        ({"objectives": None, "scoring": None}, "needs objectives"),
-        ({"objectives": None}, "refit"),
-        ({"initial_candidates": [({"max_leaf_nodes": 3}, 0.5)]}, "leave the scores"),
+        ({"refit": knee(["accuracy", "few_trees"])}, "knee goes by 'few_trees'"),
+        ({"objectives": None, "refit": True}, "refit"),
+        ({"refit": "knee"}, "which candidate of a front.*knee"),
+        ({"warm_start_from": [({"max_leaf_nodes": 3}, 0.5)]}, "several objectives"),
     ],
 )
 def test_wrong_settings_are_refused_before_any_fit(cls, more, message):
@@ -249,9 +248,12 @@ def test_wrong_settings_are_refused_before_any_fit(cls, more, message):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"racing": True}, "racing=True"),
-        ({"surrogate": "tpe"}, "TPE learns one objective"),
-        ({"acquisition": "ucb"}, "GaussianProcess learns one objective"),
+        ({"scheduler": "racing"}, "scheduler='racing' compares"),
+        ({"optimizer": "tpe"}, "TPE learns one objective"),
+        (
+            {"optimizer": GaussianProcess(acquisition="ucb")},
+            "GaussianProcess learns one objective",
+        ),
     ],
 )
 def test_what_bayes_refuses_with_objectives(more, message):
@@ -271,7 +273,7 @@ def test_the_knee_is_the_best(cls):
     assert depth[fitted.best_index_] == pytest.approx(depth[fitted.pareto_front_].min())
     assert fitted.best_params_ == fitted.cv_results_["params"][fitted.best_index_]
     assert not hasattr(fitted, "best_score_")
-    with pytest.raises(ValueError, match="refit='knee' does not say which"):
+    with pytest.raises(ValueError, match=r"refit=knee\(.*\) does not say which"):
         fitted.score(X, Y)
     assert fitted.best_estimator_.get_n_leaves() <= 20
 
@@ -288,7 +290,11 @@ def test_without_a_front_the_knee_is_one_that_can_be_fitted():
                 raise RuntimeError("few")
             return super().fit(X, y)
 
-    fitted = search(estimator=Picky(), objectives=["accuracy", never]).fit(X, Y)
+    fitted = search(
+        estimator=Picky(),
+        objectives=["accuracy", never],
+        refit=knee(["accuracy", never]),
+    ).fit(X, Y)
     assert len(fitted.pareto_front_) == 0
     assert fitted.best_params_["max_leaf_nodes"] >= 15
     assert fitted.predict(X).shape == Y.shape
@@ -304,7 +310,7 @@ def test_a_refit_that_raises_leaves_the_whole_history():
 def test_a_finished_search_may_choose_anew(tmp_path):
     how = {"checkpoint": tmp_path / "search.jsonl"}
     first = search(refit=False, **how).fit(X, Y)
-    for refit in ("knee", "accuracy", "few_leaves"):
+    for refit in (knee(["accuracy", few_leaves]), "accuracy", "few_leaves"):
         again = search(refit=refit, estimator=DecisionTreeClassifier(random_state=0))
         again.set_params(**how).fit(X, Y)
         assert again.cv_results_["params"] == first.cv_results_["params"]
@@ -498,7 +504,7 @@ def test_processes_find_the_front_of_few_evaluations(n_pending, least):
     ("surrogate", "sources"), [("auto", {"gp", "de"}), ("gp", {"gp"})]
 )
 def test_who_proposes(surrogate, sources):
-    fitted = search(BayesSearchCV, surrogate=surrogate).fit(X, Y)
+    fitted = search(BayesSearchCV, optimizer=surrogate).fit(X, Y)
     assert set(fitted.history_["source"]) == {"design", *sources}
 
 
@@ -545,7 +551,7 @@ def test_diversity_is_that_of_the_population(objectives, tmp_path):
     more = {
         "objectives": objectives,
         "refit": "accuracy",
-        "population_size": 6,
+        "optimizer": Evolution(population_size=6),
         "checkpoint": tmp_path / "search.jsonl",
     }
     fitted = search(**more).fit(X, Y)

@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import EvolutionarySearchCV
 from sklearn_hpo._numerics.pareto import hypervolume
-from sklearn_hpo.optimizers import NSGA2, DifferentialEvolution
+from sklearn_hpo.optimizers import NSGA2, DifferentialEvolution, Evolution
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -81,7 +81,7 @@ def test_every_member_of_a_front_is_a_parent(monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("surrogate", ["rbf", None])
 def test_the_population_is_a_function_of_what_was_told(kind, surrogate):
-    settings = {"screening": surrogate, "population_size": 8}
+    settings = {"screening": surrogate, "optimizer": Evolution(population_size=8)}
     optimizer = begun(kind, 0.5, n=40, **settings)
     replayed = kind(**settings)
     replayed.start(optimizer.space, 40, 0, n_objectives=2)
@@ -148,7 +148,7 @@ def search(**more):
 def test_front_is_not_dominated(algorithm, error_score):
     # an error score above all others would be chosen for the refit
     refit = "right" if np.isnan(error_score) else False
-    more = {"algorithm": algorithm, "error_score": error_score, "refit": refit}
+    more = {"optimizer": algorithm, "error_score": error_score, "refit": refit}
     fitted = search(**more).fit(X, Y)
     table = np.column_stack(
         [fitted.cv_results_[f"mean_test_{name}"] for name in ("left", "right")]
@@ -222,13 +222,13 @@ class NeverFitted(Probe):
         ({"objectives": ["left", "left"]}, "more than once"),
         ({"scoring": left, "refit": True}, "'left', which is none of"),
         ({"refit": True}, "refit"),
-        ({"algorithm": "cmaes"}, "CMAES learns one objective"),
+        ({"optimizer": "cmaes"}, "CMAES learns one objective"),
         (
-            {"algorithm": "nsga2", "objectives": None},
+            {"optimizer": "nsga2", "objectives": None},
             "NSGA2 needs 2 objectives",
         ),
-        ({"algorithm": "nsga2", "mutation": 1.5}, "float in the range"),
-        ({"initial_candidates": [({"x": 0.5, "k": 1}, 0.3)]}, "leave the scores out"),
+        ({"optimizer": NSGA2(mutation=1.5)}, "float in the range"),
+        ({"warm_start_from": [({"x": 0.5, "k": 1}, 0.3)]}, "several objectives"),
     ],
 )
 def test_wrong_settings_are_refused_before_any_fit(more, message):

@@ -68,7 +68,7 @@ def fit_both(estimator, space, data=(X, Y), metadata=None, **settings):
     ours = BayesSearchCV(
         estimator,
         space,
-        surrogate="random",
+        optimizer="random",
         initial_candidates=theirs.cv_results_["params"],
         **settings,
     )

@@ -39,6 +39,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, HyperbandSearchCV
 from sklearn_hpo._evaluation.resources import Data, choose_resource, folds_of
+from sklearn_hpo.schedulers import Hyperband
 from sklearn_hpo.schedulers._plans import (
     halving_plan,
     hyperband_plan,
@@ -99,7 +100,7 @@ def test_no_rung_is_useless_and_no_plan_costs_more_than_a_plain_search(cost, fac
 
 
 @pytest.mark.filterwarnings("ignore:All candidates get all")
-@pytest.mark.parametrize("strategy", ["halving", "hyperband"])
+@pytest.mark.parametrize("scheduler", ["halving", "hyperband"])
 @pytest.mark.parametrize("factor", [1.5, 2, 3])
 @pytest.mark.parametrize("n", [1, 3, 4, 6, 20])
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_no_rung_is_useless_and_no_plan_costs_more_than_a_plain_search(cost, fac
     ids=["folds", "rows", "parameter", "iterations", "stages"],
 )
 def test_plan_costs_no_more_than_a_plain_search(
-    estimator, resource, lowest, n, factor, strategy
+    estimator, resource, lowest, n, factor, scheduler
 ):
     search = HyperbandSearchCV(
         estimator,
@@ -123,8 +124,8 @@ def test_plan_costs_no_more_than_a_plain_search(
         min_resources=lowest,
         max_resources=900 if resource == "max_iter" else "auto",
         factor=factor,
-        n_candidates=n if strategy == "halving" else "auto",
-        strategy=strategy,
+        n_candidates=n if scheduler == "halving" else "auto",
+        scheduler=scheduler,
         optimizer="random",
         cv=StratifiedKFold(5),
     )
@@ -146,7 +147,7 @@ def test_hyperband_has_the_brackets_of_the_paper(top, eta):
     search = HyperbandSearchCV(
         RandomForestClassifier(top),
         {"max_depth": range(1, 1000)},
-        strategy="hyperband",
+        scheduler="hyperband",
         factor=eta,
         min_resources=1,
     )
@@ -257,8 +258,8 @@ FORWARD = {
 
 @pytest.mark.parametrize("case", FORWARD)
 @pytest.mark.parametrize("optimizer", ["random", "gp"])
-@pytest.mark.parametrize("strategy", ["halving", "hyperband", "asha"])
-def test_most_recent_folds_come_first(case, optimizer, strategy):
+@pytest.mark.parametrize("scheduler", ["halving", "hyperband", "asha"])
+def test_most_recent_folds_come_first(case, optimizer, scheduler):
     cv = FORWARD[case]
     splits = cv if isinstance(cv, list) else list(cv.split(X))
     y = X[:, 0] + 0.5 * X[:, 1]
@@ -266,8 +267,8 @@ def test_most_recent_folds_come_first(case, optimizer, strategy):
         Ridge(),
         {"alpha": np.geomspace(1e-3, 1e3, 50).tolist()},
         cv=cv if not isinstance(cv, list) else iter(splits),
-        n_candidates="auto" if strategy == "hyperband" else 9,
-        strategy=strategy,
+        n_candidates="auto" if scheduler == "hyperband" else 9,
+        scheduler=scheduler,
         optimizer=optimizer,
         resource="folds",
         random_state=0,
@@ -290,7 +291,7 @@ def test_most_recent_folds_come_first(case, optimizer, strategy):
         assert_allclose(scores[row][ran], whole[ran])
         assert results["mean_test_score"][row] == pytest.approx(whole[ran].mean())
     trained = np.cumsum([len(splits[fold][0]) for fold in order])
-    if strategy == "halving":
+    if scheduler == "halving":
         first = plan["n_candidates"][0] * trained[plan["n_resources"][0] - 1]
         assert plan["cost"][0] == pytest.approx(first / trained[-1])
 
@@ -302,7 +303,7 @@ def test_racing_begins_with_the_most_recent_fold():
         {"alpha": np.geomspace(1e-3, 1e6, 50).tolist()},
         cv=TimeSeriesSplit(6),
         n_iter=15,
-        racing=True,
+        scheduler="racing",
         random_state=0,
     ).fit(X, y)
     results = search.cv_results_
@@ -321,7 +322,7 @@ def test_races_of_single_rows_go_by_several_at_a_time():
         {"n_neighbors": list(range(1, 60))},
         cv=LeaveOneOut(),
         n_iter=20,
-        racing=True,
+        scheduler="racing",
         random_state=0,
     ).fit(X, Y)
     assert min(search.history_["n_folds"]) >= 6
@@ -397,18 +398,17 @@ ONE = {
 
 
 @pytest.mark.parametrize("case", ONE)
-@pytest.mark.parametrize("strategy", ["halving", "hyperband", "asha"])
+@pytest.mark.parametrize("scheduler", ["halving", "hyperband", "asha"])
 @pytest.mark.parametrize("optimizer", ["random", "gp"])
-def test_one_small_fold_is_searched_plainly(case, strategy, optimizer):
+def test_one_small_fold_is_searched_plainly(case, scheduler, optimizer):
     space = {"n_neighbors": [1, 5, 20]}
     search = HyperbandSearchCV(
         KNeighborsClassifier(),
         space,
         cv=ONE[case](),
-        strategy=strategy,
+        scheduler=Hyperband(n_brackets=3) if scheduler == "hyperband" else scheduler,
         optimizer=optimizer,
-        n_candidates="auto" if strategy == "hyperband" else 3,
-        n_brackets=3 if strategy == "hyperband" else "auto",
+        n_candidates="auto" if scheduler == "hyperband" else 3,
     )
     message = "nothing is saved, as KNeighborsClassifier .* one fold.* too few"
     with pytest.warns(UserWarning, match=message):
@@ -496,9 +496,9 @@ class Sleeper(GrowingProbe):
         return self.x + self.done_ / 1e6
 
 
-@pytest.mark.parametrize("strategy", ["halving", "hyperband"])
+@pytest.mark.parametrize("scheduler", ["halving", "hyperband"])
 @pytest.mark.parametrize("resource", ["auto", "max_leaf_nodes", "folds", "n_samples"])
-def test_history_tells_what_each_evaluation_was_planned_to_cost(resource, strategy):
+def test_history_tells_what_each_evaluation_was_planned_to_cost(resource, scheduler):
     model = RandomForestClassifier(27, random_state=0)
     if resource == "max_leaf_nodes":  # begins anew on each rung
         model = DecisionTreeClassifier(max_leaf_nodes=27)
@@ -508,7 +508,7 @@ def test_history_tells_what_each_evaluation_was_planned_to_cost(resource, strate
         space,
         resource=resource,
         min_resources=12 if resource == "n_samples" else "auto",
-        strategy=strategy,
+        scheduler=scheduler,
         random_state=0,
     ).fit(X, Y)
     history = pd.DataFrame(search.history_)

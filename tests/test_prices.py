@@ -215,7 +215,7 @@ def test_a_resumed_search_keeps_its_plan_whatever_fits_take_now(
 
 
 def test_a_scheduler_that_says_how_many_candidates_there_are_turns_to_no_other_number():
-    settings = {"strategy": "hyperband", "n_candidates": "auto", "cv": 10}
+    settings = {"scheduler": "hyperband", "n_candidates": "auto", "cv": 10}
     model = Taking(fixed=1.0, each=0.001, n_estimators=81, most=100)
     asked = search(model, **settings)
     n_first = sum(
@@ -246,7 +246,7 @@ def test_what_was_tried_is_not_tried_again_for_another_first_candidate(tmp_path)
 
 @pytest.mark.filterwarnings("error")
 def test_nothing_is_said_of_folds_that_are_not_chosen():
-    settings = {"strategy": "hyperband", "n_candidates": "auto", "cv": 2}
+    settings = {"scheduler": "hyperband", "n_candidates": "auto", "cv": 2}
     assert search(Taking(fixed=1.0), **settings).fit(X, Y).resource_ != "folds"
 
 

@@ -2,6 +2,7 @@
 
 import numbers
 import warnings
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -18,13 +19,15 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 from sklearn_hpo._sklearn_compat import Interval
+from sklearn_hpo.optimizers import RBF, Evolution, GaussianProcess, Portfolio
+from sklearn_hpo.schedulers import Halving
 
 X, Y = load_iris(return_X_y=True)
 SPACE = {"min_samples_leaf": list(range(1, 30))}
 TREE = DecisionTreeClassifier(random_state=0)
 SEARCHES = [
     (BayesSearchCV, {"n_iter": 6}),
-    (BayesSearchCV, {"n_iter": 6, "racing": True}),
+    (BayesSearchCV, {"n_iter": 6, "scheduler": "racing"}),
     (EvolutionarySearchCV, {"n_iter": 6}),
     (HyperbandSearchCV, {"n_candidates": 6}),
 ]
@@ -57,7 +60,7 @@ def test_the_best_row_ranks_first(strategy, seed):
     search = HyperbandSearchCV(
         TREE,
         SPACE,
-        strategy=strategy,
+        scheduler=strategy,
         scoring=["accuracy", "neg_log_loss"],
         refit="neg_log_loss",
         random_state=seed,
@@ -94,7 +97,9 @@ def test_ranks_of_rows_that_failed_come_last():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_best_row_of_a_race_ranks_first(seed):
-    search = BayesSearchCV(TREE, SPACE, n_iter=12, racing=True, random_state=seed)
+    search = BayesSearchCV(
+        TREE, SPACE, n_iter=12, scheduler="racing", random_state=seed
+    )
     search.fit(X, Y)
     assert "stopped" in search.history_["status"]
     assert search.cv_results_["rank_test_score"][search.best_index_] == 1
@@ -102,7 +107,12 @@ def test_the_best_row_of_a_race_ranks_first(seed):
 
 def test_one_rung_has_the_columns_of_several():
     search = HyperbandSearchCV(
-        TREE, SPACE, min_resources=5, n_candidates=3, n_brackets=1, random_state=0
+        TREE,
+        SPACE,
+        min_resources=5,
+        n_candidates=3,
+        scheduler=Halving(n_brackets=1),
+        random_state=0,
     )
     with pytest.warns(UserWarning, match="All candidates get all of folds"):
         search.fit(X, Y)
@@ -113,7 +123,7 @@ def test_one_rung_has_the_columns_of_several():
 
 
 @pytest.mark.parametrize(
-    ("kind", "how"), [pair for pair in SEARCHES if "racing" not in pair[1]]
+    ("kind", "how"), [pair for pair in SEARCHES if pair[1].get("scheduler") != "racing"]
 )
 @pytest.mark.parametrize(
     "scoring",
@@ -194,12 +204,8 @@ def test_slices_score_as_their_rows():
 # a valid value of each parameter that takes numbers
 VALUES = {
     "n_iter": 9,
-    "n_initial_points": 3,
     "n_iter_no_change": 3,
     "tol": 0.5,
-    "population_size": 5,
-    "crossover": 0.5,
-    "mutation": 1,
     "max_time": 100,
     "max_concurrent": 2,
     "fit_timeout": 50,
@@ -208,7 +214,6 @@ VALUES = {
     "max_resources": 9,
     "factor": 2,
     "n_candidates": 6,
-    "n_brackets": 2,
     "n_jobs": 1,
     "verbose": 0,
     "random_state": 3,
@@ -219,7 +224,9 @@ KINDS = [BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV]
 
 
 def numeric_parameters(kind):
-    for name, allowed in kind._parameter_constraints.items():
+    constraints = kind._parameter_constraints
+    for name in sorted(signature(kind).parameters.keys() & constraints.keys()):
+        allowed = constraints[name]
         intervals = [a for a in allowed if isinstance(a, Interval)]
         if intervals or name in VALUES:
             whole = any(a.type is numbers.Integral for a in intervals)
@@ -265,11 +272,20 @@ def test_numpy_numbers_do_what_python_numbers_do(kind, name, whole):
     assert all(other == found[0] for other in found[1:])
 
 
-@pytest.mark.parametrize("name", ["n_iter", "n_initial_points"])
-def test_a_numpy_number_of_candidates(name):
-    values = {"n_iter": 6, name: np.int64(5)}
-    search = BayesSearchCV(TREE, SPACE, **values, random_state=np.uint8(0)).fit(X, Y)
-    assert len(search.cv_results_["params"]) == values["n_iter"]
+@pytest.mark.parametrize("optimizer", ["auto", GaussianProcess(n_initial_points=5)])
+def test_a_numpy_number_of_candidates(optimizer):
+    if optimizer != "auto":
+        optimizer.set_params(
+            optimizer=Portfolio(
+                members=[
+                    GaussianProcess(n_initial_points=np.int64(5)),
+                    RBF(n_initial_points=np.int64(5)),
+                ]
+            )
+        )
+    numbers_of_numpy = {"n_iter": np.int64(6), "random_state": np.uint8(0)}
+    search = BayesSearchCV(TREE, SPACE, optimizer=optimizer, **numbers_of_numpy)
+    assert len(search.fit(X, Y).cv_results_["params"]) == 6
 
 
 def test_a_plan_takes_numpy_numbers():
@@ -316,15 +332,19 @@ def test_classes_given_to_fit(step):
     ("kind", "how", "known"),
     [
         (BayesSearchCV, {"n_iter": 5}, True),
-        (BayesSearchCV, {"n_iter": 5, "surrogate": "tpe"}, False),
-        (BayesSearchCV, {"n_iter": 5, "surrogate": "random"}, False),
-        (BayesSearchCV, {"n_iter": 5, "surrogate": "rbf"}, True),
+        (BayesSearchCV, {"n_iter": 5, "optimizer": "tpe"}, False),
+        (BayesSearchCV, {"n_iter": 5, "optimizer": "random"}, False),
+        (BayesSearchCV, {"n_iter": 5, "optimizer": "rbf"}, True),
         (EvolutionarySearchCV, {"n_iter": 5}, True),
-        (EvolutionarySearchCV, {"n_iter": 5, "algorithm": "ga"}, True),
-        (EvolutionarySearchCV, {"n_iter": 5, "algorithm": "lshade"}, True),
-        (EvolutionarySearchCV, {"n_iter": 5, "algorithm": "regularized"}, True),
-        (EvolutionarySearchCV, {"n_iter": 5, "algorithm": "cmaes"}, False),
-        (EvolutionarySearchCV, {"n_iter": 5, "surrogate": None}, False),
+        (EvolutionarySearchCV, {"n_iter": 5, "optimizer": "ga"}, True),
+        (EvolutionarySearchCV, {"n_iter": 5, "optimizer": "lshade"}, True),
+        (EvolutionarySearchCV, {"n_iter": 5, "optimizer": "regularized"}, True),
+        (EvolutionarySearchCV, {"n_iter": 5, "optimizer": "cmaes"}, False),
+        (
+            EvolutionarySearchCV,
+            {"n_iter": 5, "optimizer": Evolution(screening=None)},
+            False,
+        ),
         (
             EvolutionarySearchCV,
             {"n_iter": 5, "objectives": ["score", "neg_fit_time"], "refit": "score"},

@@ -218,8 +218,12 @@ def memory_of_random_search(few, many):
 @pytest.mark.parametrize(
     ("kind", "params", "bounds"),
     [
-        (BayesSearchCV, {"surrogate": "random"}, (2.0, 1.6, 1.8)),
-        (EvolutionarySearchCV, {"algorithm": "ga", "surrogate": None}, (2.0, 1.9, 1.8)),
+        (BayesSearchCV, {"optimizer": "random"}, (2.0, 1.6, 1.8)),
+        (
+            EvolutionarySearchCV,
+            {"optimizer": GeneticAlgorithm(screening=None)},
+            (2.0, 1.9, 1.8),
+        ),
         (
             HyperbandSearchCV,
             {"optimizer": "random", "resource": "n_samples", "min_resources": 20},
@@ -243,7 +247,7 @@ def test_a_search_keeps_an_optimizer_only_to_predict():
     X, y = np.arange(8.0)[:, None], np.array([0, 1] * 4)
     for surrogate, predicts in (("random", False), ("tpe", False), ("gp", True)):
         search = BayesSearchCV(
-            Even(), {"a": uniform()}, surrogate=surrogate, n_iter=8, cv=2
+            Even(), {"a": uniform()}, optimizer=surrogate, n_iter=8, cv=2
         ).fit(X, y)
         twin = pickle.loads(pickle.dumps(search))
         assert hasattr(twin, "predict_score") is predicts
@@ -254,7 +258,7 @@ def test_a_search_keeps_an_optimizer_only_to_predict():
     ("kind", "how"),
     [
         (BayesSearchCV, {"n_iter": 20}),
-        (EvolutionarySearchCV, {"n_iter": 60, "algorithm": "lshade"}),
+        (EvolutionarySearchCV, {"n_iter": 60, "optimizer": "lshade"}),
     ],
 )
 def test_what_a_search_keeps_to_predict_is_small(kind, how, monkeypatch):

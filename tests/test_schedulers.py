@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 
-from sklearn_hpo import BayesSearchCV
+from sklearn_hpo import SearchCV
 from sklearn_hpo.schedulers import (
     ASHA,
     Continue,
@@ -428,10 +428,13 @@ class OneThenAll(FullBudget):
         return Verdict(True, score, dropped=(trial,))
 
 
-def test_rungs_need_no_factor(monkeypatch):
-    monkeypatch.setattr(BayesSearchCV, "_make_scheduler", lambda self: OneThenAll())
-    search = BayesSearchCV(
-        DummyClassifier(strategy="constant"), {"constant": [0, 1]}, n_iter=2, cv=3
+def test_rungs_need_no_factor():
+    search = SearchCV(
+        DummyClassifier(strategy="constant"),
+        {"constant": [0, 1]},
+        scheduler=OneThenAll(),
+        n_iter=2,
+        cv=3,
     )
     search.fit(np.zeros((9, 1)), [0, 1, 1] * 3)
     assert search.plan_["n_candidates"] == [2, 2]

@@ -81,7 +81,7 @@ def test_beats_random_search_on_the_same_budget():
     scores = {"auto": [], "random": []}
     for surrogate, best in scores.items():
         for seed in range(5):
-            fitted = search(surrogate=surrogate, random_state=seed, n_iter=15)
+            fitted = search(optimizer=surrogate, random_state=seed, n_iter=15)
             best.append(-fitted.fit(X, Y).best_score_)
     assert np.median(scores["auto"]) < 0.1 * np.median(scores["random"])
 
@@ -90,7 +90,7 @@ def test_beats_random_search_on_the_same_budget():
 def test_each_surrogate_learns(surrogate):
     fitted = {
         name: [
-            search(surrogate=name, n_iter=25, random_state=seed).fit(X, Y)
+            search(optimizer=name, n_iter=25, random_state=seed).fit(X, Y)
             for seed in range(7)
         ]
         for name in (surrogate, "random")
@@ -127,7 +127,7 @@ def test_fit_twice_gives_the_same_for_an_int_seed():
 
 def test_random_state_instance_is_consumed():
     rng = np.random.RandomState(0)
-    fitted = search(random_state=rng, surrogate="random")
+    fitted = search(random_state=rng, optimizer="random")
     assert results(fitted.fit(X, Y)) != results(fitted.fit(X, Y))
 
 
@@ -326,7 +326,7 @@ def test_a_candidate_that_kills_workers_costs_itself_only():
     estimator = Probe(die_above=0.9)
     with pytest.warns(FitFailedWarning, match="TerminatedWorkerError"):
         fitted = search(
-            estimator, n_iter=20, n_jobs=2, surrogate="random", error_score=-9.0
+            estimator, n_iter=20, n_jobs=2, optimizer="random", error_score=-9.0
         ).fit(X, Y)
     deadly = np.array([p["x"] > 0.9 for p in fitted.cv_results_["params"]])
     scores = fitted.cv_results_["mean_test_score"]
@@ -345,8 +345,8 @@ def test_parallel_search_leaves_no_files(tmp_path, monkeypatch):
 
 BAD_SETTINGS = {
     "n_iter": 0,
-    "surrogate": "no such",
-    "n_initial_points": 0,
+    "optimizer": "no such",
+    "scheduler": "halving",
     "initial_candidates": "best",
     "max_time": -1,
     "max_concurrent": 0,
@@ -388,9 +388,13 @@ BAD_INPUT = {
         "refit must be set to a scorer key",
     ),
     "no folds": ({"cv": []}, ValueError, "No fits were performed"),
-    "race of two folds": ({"racing": True, "cv": 2}, ValueError, "at least 3 folds"),
+    "race of two folds": (
+        {"scheduler": "racing", "cv": 2},
+        ValueError,
+        "at least 3 folds",
+    ),
     "race for no score": (
-        {"racing": True, "scoring": ["accuracy"], "refit": False},
+        {"scheduler": "racing", "scoring": ["accuracy"], "refit": False},
         ValueError,
         "needs one score",
     ),
@@ -467,9 +471,9 @@ def test_metric_of_refit_guides_the_search(n_jobs):
 def test_racing_saves_fits_and_keeps_the_best(n_jobs):
     space = {"svc__C": loguniform(1e-3, 1e3), "svc__gamma": loguniform(1e-4, 1e1)}
     pipeline = make_pipeline(StandardScaler(), SVC())
-    settings = {"n_iter": 20, "cv": 5, "surrogate": "random", "n_jobs": n_jobs}
+    settings = {"n_iter": 20, "cv": 5, "optimizer": "random", "n_jobs": n_jobs}
     whole = search(pipeline, space, **settings).fit(X, Y)
-    raced = search(pipeline, space, racing=True, **settings).fit(X, Y)
+    raced = search(pipeline, space, scheduler="racing", **settings).fit(X, Y)
     n_folds = np.array(raced.history_["n_folds"])
     status = np.array(raced.history_["status"])
     assert n_folds.sum() < 0.7 * 100
@@ -486,7 +490,7 @@ def test_racing_saves_fits_and_keeps_the_best(n_jobs):
 
 
 def test_racing_does_not_depend_on_timing():
-    settings = {"racing": True, "max_concurrent": 3, "cv": 5}
+    settings = {"scheduler": "racing", "max_concurrent": 3, "cv": 5}
     reference = search(SVC(), SVC_SPACE, **settings).fit(X, Y)
     for n_jobs in (2, 4):
         fitted = search(SVC(), SVC_SPACE, n_jobs=n_jobs, **settings).fit(X, Y)

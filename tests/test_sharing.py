@@ -423,7 +423,7 @@ def loads(monkeypatch):
             "scoring": ["accuracy", "roc_auc"],
             "refit": "roc_auc",
         },
-        {"racing": True},
+        {"scheduler": "racing"},
         {"kind": EvolutionarySearchCV},
         {"kind": HyperbandSearchCV, "resource": "n_samples", "min_resources": 50},
         {"kind": HyperbandSearchCV, "resource": "nmf__max_iter", "n_candidates": 6},

@@ -61,7 +61,7 @@ SCRIPT = """
     X, y = np.zeros((90, 1)), np.arange(90) % 2
     search = BayesSearchCV(
         Slow(), {"x": uniform(0, 1)}, n_iter=1000, cv=2, n_jobs=n_jobs,
-        random_state=0, surrogate="random", checkpoint=folder / "search.jsonl",
+        random_state=0, optimizer="random", checkpoint=folder / "search.jsonl",
     )
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -417,7 +417,11 @@ def test_an_interrupt_before_there_is_anything_says_so(kind, n_jobs):
         outcome = HyperbandSearchCV(estimator, space, resource="n_samples", **how)
     else:
         outcome = BayesSearchCV(
-            estimator, space, n_iter=6, racing=kind == "racing", **how
+            estimator,
+            space,
+            n_iter=6,
+            scheduler="racing" if kind == "racing" else "full",
+            **how,
         )
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

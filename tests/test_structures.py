@@ -26,10 +26,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 from sklearn_hpo._identity.description import describe
-from sklearn_hpo.optimizers import (
-    GaussianProcess,
-    Sobol,
-)
+from sklearn_hpo.optimizers import Evolution, GaussianProcess, Sobol
 from sklearn_hpo.search._points import complete_points
 from sklearn_hpo.space import SearchSpace, lograndint, permutation, sequence, subset
 
@@ -376,11 +373,11 @@ def test_branches_share_equal_structures_only():
 # Searches.
 
 SEARCHES = {
-    **{f"bayes-{s}": (BayesSearchCV, {"surrogate": s}) for s in
+    **{f"bayes-{s}": (BayesSearchCV, {"optimizer": s}) for s in
        ("auto", "gp", "rbf", "forest", "tpe", "sobol", "random")},
-    **{f"evolution-{a}": (EvolutionarySearchCV, {"algorithm": a}) for a in
+    **{f"evolution-{a}": (EvolutionarySearchCV, {"optimizer": a}) for a in
        ("de", "lshade", "ga", "regularized", "cmaes")},
-    "evolution-plain": (EvolutionarySearchCV, {"surrogate": None}),
+    "evolution-plain": (EvolutionarySearchCV, {"optimizer": Evolution(screening=None)}),
     **{f"halving-{o}": (HyperbandSearchCV, {"optimizer": o}) for o in
        ("gp", "tpe", "random", "sobol")},
 }  # fmt: skip
@@ -420,7 +417,7 @@ def test_a_box_around_the_best_of_many_rows_holds_candidates():
 
 @pytest.mark.parametrize("algorithm", ["de", "lshade", "ga", "regularized", "cmaes"])
 def test_evolution_finds_more_than_draws_do(algorithm):
-    settings = {"n_iter": 60, "algorithm": algorithm}
+    settings = {"n_iter": 60, "optimizer": algorithm}
     found = [
         EvolutionarySearchCV(Probe(), SPACE, cv=2, random_state=s, **settings)
         .fit(X, Y)

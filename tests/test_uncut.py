@@ -85,7 +85,7 @@ SOME = {"a": 0.1, "b": 0.7}
 
 
 def asha():
-    return halving(strategy="asha", optimizer="random", deterministic=False)
+    return halving(scheduler="asha", optimizer="random")
 
 
 # what is cut, in which call, and how many evaluations have ended by then
@@ -93,7 +93,7 @@ PLACES = {
     "models told": (bayes, _base, "extended", 48, 4),
     "several told": (lambda: bayes(max_concurrent=3), _base, "extended", 48, 6),
     "settled": (bayes, Stopping, "settle", 9, 9),
-    "raced": (lambda: bayes(racing=True), _racing, "_estimate", 5, 5),
+    "raced": (lambda: bayes(scheduler="racing"), _racing, "_estimate", 5, 5),
     "population told": (evolution, Population, "admit", 17, 17),
     "rung told": (halving, _base, "extended", 58, 10),
     "rung settled": (halving, Stopping, "settle", 14, 14),

@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
+from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV, knee
 from sklearn_hpo.search._start import earlier_results
 from sklearn_hpo.space import SearchSpace
 
@@ -69,7 +69,7 @@ def known(n, seed=0):
 
 def test_known_points_are_learnt_from_and_not_fitted_again():
     points = known(30)
-    fitted = search(initial_candidates=points, n_iter=8).fit(X, Y)
+    fitted = search(warm_start_from=points, n_iter=8).fit(X, Y)
     assert fitted.n_candidates_evaluated_ == 8
     params = fitted.cv_results_["params"]
     best = max(points, key=lambda pair: pair[1])
@@ -81,12 +81,13 @@ def test_known_points_are_learnt_from_and_not_fitted_again():
 
 def test_known_points_mix_with_others():
     fresh = {"x0": 0.1, "x1": 0.2, "x2": 0.3, "x3": 0.4}
-    points = [*known(3), fresh]
-    fitted = search(initial_candidates=points, n_iter=3).fit(X, Y)
+    how = {"warm_start_from": known(3), "initial_candidates": [fresh]}
+    fitted = search(n_iter=3, **how).fit(X, Y)
     assert fitted.cv_results_["params"][1] == fresh
 
 
 BAD_POINTS = {
+    "no pair": ({"x0": 0.5}, "a pair of a"),
     "no score": (({"x0": 0.5},), "a pair of a"),
     "a text for a score": (({"x0": 0.5}, "good"), "finite number"),
     "nan": (({"x0": 0.5}, np.nan), "finite number"),
@@ -97,7 +98,7 @@ BAD_POINTS = {
 @pytest.mark.parametrize(("point", "match"), BAD_POINTS.values(), ids=BAD_POINTS)
 def test_bad_known_points(point, match):
     with pytest.raises(ValueError, match=match):
-        search(initial_candidates=[point]).fit(X, Y)
+        search(warm_start_from=[point]).fit(X, Y)
 
 
 def sources():
@@ -232,6 +233,7 @@ def test_whatever_chooses_the_best_may_start_again(refit, scoring):
     how = {"scoring": scoring, "refit": refit}
     if refit == "knee":
         how["objectives"] = ["score" if scoring is None else "accuracy", "neg_fit_time"]
+        how["refit"] = knee(how["objectives"])
     if refit == "accuracy" and scoring is None:
         how["refit"] = True
     space = {"C": loguniform(1e-2, 10)}
@@ -244,13 +246,14 @@ def test_whatever_chooses_the_best_may_start_again(refit, scoring):
 
 def test_known_points_may_be_named_twice():
     one, two = ({"x0": x, "x1": 0.5, "x2": 0.5, "x3": 0.5} for x in (0.2, 0.9))
-    twice = [(one, 1.1), (one, 1.0), (two, 0.5), two]
-    fitted = search(initial_candidates=twice, n_iter=5).fit(X, Y)
+    twice = [(one, 1.1), (one, 1.0), (two, 0.5)]
+    how = {"warm_start_from": twice, "initial_candidates": [two]}
+    fitted = search(n_iter=5, **how).fit(X, Y)
     assert fitted.cv_results_["params"][:2] == [one, two]
     assert len(fitted.cv_results_["params"]) == fitted.n_candidates_evaluated_ == 5
     choices = {"x0": [0.2, 0.9]}
     few = [({"x0": 0.2}, 1.1), ({"x0": 0.2}, 1.0), ({"x0": 0.9}, 0.5)]
-    fitted = search(space=choices, initial_candidates=few, n_iter=5).fit(X, Y)
+    fitted = search(space=choices, warm_start_from=few, n_iter=5).fit(X, Y)
     assert fitted.cv_results_["params"] == [{"x0": 0.2}]
 
 
@@ -284,7 +287,7 @@ def test_predicted_scores():
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
-    "kind", [EvolutionarySearchCV, partial(BayesSearchCV, surrogate="rbf")]
+    "kind", [EvolutionarySearchCV, partial(BayesSearchCV, optimizer="rbf")]
 )
 def test_scores_predicted_by_what_screens(kind, seed):
     fitted = kind(Bowl(), SPACE, n_iter=40, cv=2, random_state=seed).fit(X, Y)
@@ -300,7 +303,7 @@ def test_scores_predicted_by_what_screens(kind, seed):
 
 def test_no_prediction_without_a_model():
     assert not hasattr(search(), "predict_score")
-    fitted = search(surrogate="random", n_iter=2).fit(X, Y)
+    fitted = search(optimizer="random", n_iter=2).fit(X, Y)
     assert not hasattr(fitted, "predict_score")
     with pytest.raises(AttributeError, match="has no attribute 'predict_score'"):
         fitted.predict_score(fitted.best_params_)

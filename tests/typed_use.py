@@ -13,9 +13,12 @@ from sklearn_hpo import (
     BayesSearchCV,
     EvolutionarySearchCV,
     HyperbandSearchCV,
+    SearchCV,
     knee,
     read_checkpoint,
 )
+from sklearn_hpo.optimizers import GaussianProcess, GeneticAlgorithm
+from sklearn_hpo.schedulers import Halving
 
 
 def name_of(estimator: BaseEstimator) -> str:
@@ -24,9 +27,10 @@ def name_of(estimator: BaseEstimator) -> str:
 
 space = {"C": loguniform(1e-2, 1e2)}
 grid = {"C": [0.1, 1.0], "gamma": ["scale", "auto"]}
+gp = GaussianProcess(acquisition="log_ei", n_initial_points=4)
 few = BayesSearchCV(
-    SVC(), space, n_iter=10, surrogate="gp", acquisition="log_ei", n_initial_points=4,
-    racing=True, scoring=["accuracy"], n_jobs=2, refit="accuracy", cv=5, random_state=0,
+    SVC(), space, n_iter=10, optimizer=gp, scheduler="racing", scoring=["accuracy"],
+    n_jobs=2, refit="accuracy", cv=5, random_state=0,
     error_score="raise", max_time=60, max_concurrent="auto", deterministic="auto",
     checkpoint=Path("few.jsonl"), fit_timeout=1, fit_memory_limit=10**9,
     cache_transformers=False, n_iter_no_change=5, tol=0.001,
@@ -37,12 +41,16 @@ named = BayesSearchCV(
 )  # fmt: skip
 many = HyperbandSearchCV(
     SVC(), [grid, space], resource="n_samples", min_resources=20, factor=2.5,
-    n_candidates=9, strategy="asha", optimizer="tpe", scoring={"a": "accuracy"},
+    n_candidates=9, scheduler="asha", optimizer="tpe", scoring={"a": "accuracy"},
     refit=lambda results: int(results["mean_test_a"].argmax()), error_score=0.0,
 )  # fmt: skip
 bred = EvolutionarySearchCV(
-    SVC(), grid, n_iter=100, algorithm="ga", surrogate=None, mutation=0.1,
+    SVC(), grid, n_iter=100, optimizer=GeneticAlgorithm(mutation=0.1, screening=None),
     initial_candidates="default", scoring=lambda model, X, y: 1.0,
+)  # fmt: skip
+free = SearchCV(
+    SVC(), space, optimizer="de", scheduler=Halving(factor=2), n_iter=20,
+    resource="folds", warm_start_from=[({"C": 1.0}, 0.9)],
 )  # fmt: skip
 X, y = [[0.0], [1.0]], [0, 1]
 fitted = few.set_params(n_iter=3).fit(X, y, sample_weight=[1, 1])
@@ -50,12 +58,15 @@ C: float = fitted.best_params_["C"]
 score: float = fitted.best_score_ + few.score(X, y)
 print(fitted.predict(X).shape, few.cv_results_["params"], few.history_["score"])
 print(many.plan(X, y)["cost"], many.n_resources_[0], bred.pareto_front_.shape)
+print(free.best_params_, free.plan_)
 print(few.predict_score(few.best_params_), few.space_.names, name_of(bred))
 print(read_checkpoint("few.jsonl")["score"], few.best_estimator_.C, many.plan_["rung"])
 
 BayesSearchCV(SVC(), space, n_iter="ten")  # type: ignore[arg-type]
-BayesSearchCV(SVC(), space, surrogate="GP")  # type: ignore[arg-type]
+BayesSearchCV(SVC(), space, optimizer="GP")  # type: ignore[arg-type]
 HyperbandSearchCV(SVC(), space, optimizer="GP")  # type: ignore[arg-type]
+HyperbandSearchCV(SVC(), space, scheduler="full")  # type: ignore[arg-type]
+SearchCV(SVC(), space, scheduler="half")  # type: ignore[arg-type]
 EvolutionarySearchCV(SVC(), space, method="de")  # type: ignore[call-arg]
 BayesSearchCV(SVC(), space, initial_candidates="defaults")  # type: ignore[arg-type]
 print(fitted.best_param_)  # type: ignore[attr-defined]

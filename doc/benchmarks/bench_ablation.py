@@ -2,7 +2,7 @@
 
     python doc/benchmarks/bench_ablation.py
 
-runs the optimizer of ``BayesSearchCV(surrogate="auto")``, and variants of it that each
+runs the optimizer of ``BayesSearchCV(optimizer="auto")``, and variants of it that each
 differ in one constant, on the functions of ``_tasks.py``, and writes means and regrets
 to ``doc/benchmarks/results/ablation.*``. It takes about 5 minutes on one core;
 ``--variants "as it is,no margin" --seeds 2`` is a quick look.

@@ -112,7 +112,7 @@ def searches(n_iter, seconds):
     how = {"n_iter": n_iter, "cv": N_SPLITS, "random_state": 0, "refit": False}
     return {
         "RandomizedSearchCV": RandomizedSearchCV(*given, **how),
-        "random draws": BayesSearchCV(*given, surrogate="random", **how),
+        "random draws": BayesSearchCV(*given, optimizer="random", **how),
         "as it is": BayesSearchCV(*given, **how),
     }
 

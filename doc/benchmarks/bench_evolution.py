@@ -31,6 +31,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from sklearn_hpo import EvolutionarySearchCV
+from sklearn_hpo.optimizers import LSHADE, Evolution
 from sklearn_hpo.space import SearchSpace
 
 N_RANDOM = 1000
@@ -120,11 +121,11 @@ def value(task, space, row):
 
 METHODS = {
     "default": run_ours,
-    "surrogate=None": partial(run_ours, surrogate=None),
-    'algorithm="lshade"': partial(run_ours, algorithm="lshade"),
-    "the same, surrogate=None": partial(run_ours, algorithm="lshade", surrogate=None),
-    'algorithm="ga"': partial(run_ours, algorithm="ga"),
-    'algorithm="cmaes"': partial(run_ours, algorithm="cmaes"),
+    "screening=None": partial(run_ours, optimizer=Evolution(screening=None)),
+    'optimizer="lshade"': partial(run_ours, optimizer="lshade"),
+    "the same, screening=None": partial(run_ours, optimizer=LSHADE(screening=None)),
+    'optimizer="ga"': partial(run_ours, optimizer="ga"),
+    'optimizer="cmaes"': partial(run_ours, optimizer="cmaes"),
     "random search": run_random,
     "SciPy, differential evolution": run_scipy,
 }

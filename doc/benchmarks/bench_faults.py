@@ -100,7 +100,7 @@ def run(n, seconds, timeout):
         {"fate": list(SHARES), "x": uniform(0, 1)},
         n_iter=n,
         initial_candidates=points,
-        surrogate="random",
+        optimizer="random",
         cv=ShuffleSplit(1, random_state=0),
         n_jobs=N_WORKERS,
         refit=False,

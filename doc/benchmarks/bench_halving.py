@@ -83,15 +83,15 @@ def ours(task, **settings):
     )
 
 
-def run_ours(name, seed, unit, *, strategy, optimizer, resource="auto"):
+def run_ours(name, seed, unit, *, scheduler, optimizer, resource="auto"):
     """Return the rows of one run of ours."""
     task = all_tasks()[name]
     n = "auto"
-    if strategy == "halving":
+    if scheduler == "halving":
         n = n_affordable(name, resource, optimizer)
     search = ours(
         task,
-        strategy=strategy,
+        scheduler=scheduler,
         optimizer=optimizer,
         resource=resource,
         n_candidates=n,
@@ -192,12 +192,12 @@ def run_optuna(name, seed, unit):
 
 METHODS = {RANDOM: partial(run_sklearn, halving=False)}
 METHODS |= {
-    f"{s}, {o}": partial(run_ours, strategy=s, optimizer=o)
+    f"{s}, {o}": partial(run_ours, scheduler=s, optimizer=o)
     for s, o in product(("halving", "hyperband"), ("random", "tpe", "gp"))
 }
 METHODS |= {
     "halving of rows": partial(
-        run_ours, strategy="halving", optimizer="random", resource="n_samples"
+        run_ours, scheduler="halving", optimizer="random", resource="n_samples"
     ),
     "HalvingRandomSearchCV": partial(run_sklearn, halving=True),
     "Optuna": run_optuna,
@@ -209,7 +209,7 @@ def n_repeats(name, method):
     if not method.startswith("hyperband"):
         return 1
     task = all_tasks()[name]
-    plan = ours(task, strategy="hyperband").plan(task.X, task.y)
+    plan = ours(task, scheduler="hyperband").plan(task.X, task.y)
     return max(1, round(task.share * N_RANDOM / sum(plan["cost"])))
 
 

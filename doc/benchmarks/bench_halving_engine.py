@@ -68,9 +68,8 @@ def busy(strategy, seed, n_jobs=2):
     search = HyperbandSearchCV(
         Sleeper(),
         {"quality": uniform(), "pace": list(10 ** rng.uniform(-2.5, -1.5, size=20))},
-        strategy=strategy,
+        scheduler=strategy,
         n_candidates=N_CANDIDATES,
-        deterministic=strategy != "asha",
         cv=3,
         n_jobs=n_jobs,
         refit=False,

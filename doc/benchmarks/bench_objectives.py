@@ -336,7 +336,7 @@ def share_of_points(losses, name):
 def many(n_seeds):
     """Return the share of volume by algorithm, task and seed."""
     runs = {
-        f'algorithm="{name}"': partial(run_ours, EvolutionarySearchCV, algorithm=name)
+        f'optimizer="{name}"': partial(run_ours, EvolutionarySearchCV, optimizer=name)
         for name in ("de", "nsga2", "nsga3")
     }
     return {

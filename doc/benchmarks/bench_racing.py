@@ -1,4 +1,4 @@
-"""What racing saves: BayesSearchCV with racing=True beside racing=False.
+"""What racing saves: BayesSearchCV with scheduler="racing" beside "full".
 
     python doc/benchmarks/bench_racing.py
 
@@ -40,7 +40,7 @@ def run(name, seed, racing, n, n_folds):
         task.estimator,
         task.space,
         n_iter=n,
-        racing=racing,
+        scheduler="racing" if racing else "full",
         scoring=task.scoring,
         refit=False,
         cv=folds(n_folds, shuffle=True, random_state=0),

@@ -48,7 +48,7 @@ def run_ours(task, n, seed, surrogate):
         task.estimator,
         task.space,
         n_iter=n,
-        surrogate=surrogate,
+        optimizer=surrogate,
         cv=task.cv,
         scoring=task.scoring,
         refit=False,
@@ -166,7 +166,7 @@ PEERS = {"random": run_random, "optuna": run_optuna, "skopt": run_skopt}
 
 def label_of(method):
     """Return the name of a method in tables and figures."""
-    return LABELS.get(method, f"surrogate={method!r}")
+    return LABELS.get(method, f"optimizer={method!r}")
 
 
 def run(name, seed, method, n):

@@ -19,7 +19,7 @@ from _report import RESULTS, machine, save, table
 from threadpoolctl import threadpool_limits
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV
-from sklearn_hpo.optimizers import Told
+from sklearn_hpo.optimizers import Evolution, GeneticAlgorithm, Told
 from sklearn_hpo.space import SearchSpace, lograndint, permutation, sequence, subset
 
 N_RANDOM = 300
@@ -92,16 +92,16 @@ def steps(rng):
 TASKS = {f.__name__: f for f in (columns, members, tour, layers, steps)}
 METHODS = {
     "EvolutionarySearchCV": (EvolutionarySearchCV, {}),
-    'algorithm="ga"': (EvolutionarySearchCV, {"algorithm": "ga"}),
-    'algorithm="regularized"': (EvolutionarySearchCV, {"algorithm": "regularized"}),
-    "surrogate=None": (EvolutionarySearchCV, {"surrogate": None}),
-    'surrogate=None, "ga"': (
+    'optimizer="ga"': (EvolutionarySearchCV, {"optimizer": "ga"}),
+    'optimizer="regularized"': (EvolutionarySearchCV, {"optimizer": "regularized"}),
+    "screening=None": (EvolutionarySearchCV, {"optimizer": Evolution(screening=None)}),
+    'screening=None, "ga"': (
         EvolutionarySearchCV,
-        {"surrogate": None, "algorithm": "ga"},
+        {"optimizer": GeneticAlgorithm(screening=None)},
     ),
     "BayesSearchCV": (BayesSearchCV, {}),
-    'surrogate="tpe"': (BayesSearchCV, {"surrogate": "tpe"}),
-    "random search": (BayesSearchCV, {"surrogate": "random"}),
+    'optimizer="tpe"': (BayesSearchCV, {"optimizer": "tpe"}),
+    "random search": (BayesSearchCV, {"optimizer": "random"}),
 }
 
 
@@ -115,7 +115,7 @@ def regret(method, task, n, seed, apart):
         space.groups = ()
     cls, settings = METHODS[method]
     search = cls(None, {"x": dist}, n_iter=n, **settings)
-    optimizer = search._make_optimizer()
+    optimizer = search._own_optimizer()
     optimizer.start(space, n, seed)
     for _ in range(n):
         row = optimizer.ask(np.empty((0, space.n_columns))).row

@@ -4,7 +4,6 @@ import math
 import numbers
 import time
 import warnings
-from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +19,7 @@ from sklearn_hpo._checkpoint.header import open_checkpoint
 from sklearn_hpo._evaluation.callbacks import FitEvents
 from sklearn_hpo._evaluation.cloning import copy_unfitted
 from sklearn_hpo._evaluation.fit_warnings import held, summary
-from sklearn_hpo._evaluation.resources import Resource
+from sklearn_hpo._evaluation.resources import Resource, choose_resource, folds_of
 from sklearn_hpo._execution.signals import signals_raise, uncut
 from sklearn_hpo._sklearn_compat import (
     BaseSearchCV,
@@ -34,16 +33,28 @@ from sklearn_hpo._sklearn_compat import (
 from sklearn_hpo._study.loop import Study
 from sklearn_hpo._study.order import TellOrder
 from sklearn_hpo._study.stopping import Stopping
-from sklearn_hpo.schedulers import Setting
+from sklearn_hpo.optimizers import MultiFidelity, Optimizer
+from sklearn_hpo.optimizers._registry import OPTIMIZERS, make_optimizer
+from sklearn_hpo.schedulers import Scheduler, make_scheduler
+from sklearn_hpo.schedulers._registry import SCHEDULERS
 from sklearn_hpo.search._history import warnings_of_fits
 from sklearn_hpo.search._objectives import Objectives
 from sklearn_hpo.search._points import check_names
 from sklearn_hpo.search._results import Results
 from sklearn_hpo.search._rungs import overture, write
-from sklearn_hpo.search._start import make_start
-from sklearn_hpo.search._task import make_task, planned
+from sklearn_hpo.search._start import check_known, make_start
+from sklearn_hpo.search._task import make_setting, make_task, planned
 from sklearn_hpo.search._tried import tried
-from sklearn_hpo.search._types import Candidates, GivenObjectives, Refit, Scoring, Space
+from sklearn_hpo.search._types import (
+    Auto,
+    Candidates,
+    GivenObjectives,
+    OptimizerName,
+    Refit,
+    SchedulerName,
+    Scoring,
+    Space,
+)
 from sklearn_hpo.search._workers import (
     limit_folder_of,
     open_jobs,
@@ -51,6 +62,11 @@ from sklearn_hpo.search._workers import (
     warn_of_shared,
 )
 from sklearn_hpo.space import SearchSpace
+
+# Candidates, if neither the user nor the scheduler says how many.
+_N_ITER = 50
+# Least share of the tested rows that a race goes on by.
+_RACING_SHARE = 0.05
 
 
 def _has_model(search):
@@ -60,15 +76,293 @@ def _has_model(search):
 
 
 class SearchCV(BaseSearchCV):
-    """Base of the searches: a subclass says which optimizer and scheduler it uses.
+    """Search of any optimizer and any scheduler, in the place of ``GridSearchCV``.
 
-    Parameters are documented in the subclasses.
+    The optimizer proposes candidates, and the scheduler says who is evaluated next, and
+    how far. :class:`BayesSearchCV`, :class:`HyperbandSearchCV` and
+    :class:`EvolutionarySearchCV` are this search with settings that suit each other;
+    here all can be had together, and with optimizers and schedulers of your own.
+    Everything around the choice of candidates is scikit-learn's.
+
+    If the space has no more points than `n_iter`, all of them are evaluated, in the
+    order of ``ParameterGrid``. No candidate is evaluated twice.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : estimator object
+        What is tuned. It needs a ``score`` method unless `scoring` is given. It is
+        cloned, never changed.
+    param_distributions : dict, list of dict or None, default=None
+        From parameter names to lists of choices or distributions, as for
+        ``GridSearchCV`` and ``RandomizedSearchCV``. A list holds any Python objects;
+        one of sorted numbers is searched as an ordered scale. A distribution is a
+        frozen one of ``scipy.stats`` or any object with an ``rvs`` method; its
+        quantiles are the scale of the search, so a log-uniform one is searched on a log
+        scale. Of a list of dicts, each candidate uses one dict. If there are no more
+        points than candidates, all of them are evaluated.
+    param_grid : dict, list of dict or None, default=None
+        Another name for `param_distributions`, that of ``GridSearchCV``; exactly one of
+        both is given.
+    optimizer : str or Optimizer, default="auto"
+        What proposes the candidates: one of :mod:`sklearn_hpo.optimizers`, or one of
+        your own. A string stands for one with its default settings:
+
+        - ``"auto"``: a Gaussian process and radial basis functions in turn;
+        - ``"gp"``, ``"rbf"``, ``"forest"``, ``"tpe"``:
+          :class:`~sklearn_hpo.optimizers.GaussianProcess`,
+          :class:`~sklearn_hpo.optimizers.RBF`, :class:`~sklearn_hpo.optimizers.Forest`
+          and :class:`~sklearn_hpo.optimizers.TPE`, which learn a model of the scores;
+        - ``"de"``, ``"ga"``, ``"lshade"``, ``"cmaes"``, ``"regularized"``, ``"nsga2"``,
+          ``"nsga3"``: evolution, as in :class:`EvolutionarySearchCV`;
+        - ``"sobol"``: an even spread, deaf to all scores;
+        - ``"random"``: independent draws, as in ``RandomizedSearchCV``.
+
+        It is cloned, never changed; its settings are nested parameters, as
+        ``optimizer__acquisition``.
+    scheduler : str or Scheduler, default="full"
+        Who is evaluated, and how far, before it is given up:
+
+        - ``"full"``: every candidate, on all folds, with all of the resource;
+        - ``"racing"``: fold by fold, until a candidate lies clearly behind the best;
+        - ``"halving"``, ``"hyperband"``, ``"asha"``: as :class:`HyperbandSearchCV`
+          says;
+        - an object out of :mod:`sklearn_hpo.schedulers`, with settings, or one of your
+          own. It is cloned, never changed.
+    n_iter : int or "auto", default="auto"
+        Number of candidates. ``"auto"`` is as many as the scheduler plans for, if it
+        shares out a resource, else 50.
+    resource : str, default="auto"
+        What candidates get more or less of, if the scheduler gives them less than all:
+        a parameter of the estimator, such as the number of its iterations,
+        ``"partial_fit"``, ``"folds"``, ``"n_samples"``, or ``"auto"``, as
+        :class:`HyperbandSearchCV` tells. With another scheduler this and the two
+        amounts stay at ``"auto"``.
+    min_resources : float or "auto", default="auto"
+        What candidates start with, in units of the resource. ``"auto"`` is as many
+        folds as have about a fifth of the tested rows, which is one of five; 1/27 of
+        `max_resources` for forests and bagging, but 10 trees, or a third of them if
+        they are fewer than 30, and 1/9 for other iterations and parameters; for rows
+        1/9 of them, but 30 for each class and 20 for each feature, the latter up to
+        500.
+    max_resources : float or "auto", default="auto"
+        What the best candidates get. ``"auto"`` is the estimator's own value of the
+        parameter, all folds, or all rows.
+    objectives : list of str or callable, or None, default=None
+        Two or more goals at once, all to be maximised: names out of `scoring`
+        (``"score"`` where that has no names); functions that get the model fitted on a
+        training fold and return a number, which stands in ``cv_results_`` under the
+        name of the function; ``"neg_fit_time"`` and ``"neg_score_time"``, the seconds
+        of a fit and of its scoring with a minus. The search looks for their front,
+        ``pareto_front_``; what `refit` says chooses the best of all candidates, and
+        `n_iter_no_change` goes by the score that it names, or the first one. Times
+        depend on the clock, so with them equal seeds give equal results no more.
+        Optimizers and schedulers that go by one score are refused, and so are known
+        scores in `warm_start_from`.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
+        that `refit` names guides the search; if it names none, the first.
+    n_jobs : int or None, default=None
+        Number of fits side by side, on the joblib backend that is active. None is 1
+        unless ``joblib.parallel_config`` says otherwise; -1 is all processors.
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate on all data at the end. With several scores,
+        the name of the one that chooses it; a callable gets ``cv_results_`` and returns
+        the index of the best. :func:`knee` makes one that looks at several scores, or
+        `objectives`.
+    cv : int, splitter, iterable or None, default=None
+        The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
+        They are drawn once, so all candidates meet the same ones.
+    verbose : int, default=0
+        1 writes the number of fits, or the plan, and each new best score, 2 each
+        candidate and the time of each fit, 3 the scores of each fit too, 10 the
+        beginning of each fit.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Accepted for the sake of scikit-learn's signature, without effect: a fit is sent
+        to a worker only when one is free.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the candidates. With an int, each ``fit`` gives the same result, unless
+        `deterministic` is False or the search goes by times, which are measured.
+    error_score : "raise" or float, default=nan
+        Score of a fit that fails. A candidate with a score that is not finite counts as
+        worse than all others and is never repeated; a number is a score like any other.
+        "raise" ends the search with the error of the fit.
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` holds scores on the training folds.
+    initial_candidates : list, "default" or None, default=None
+        Candidates to evaluate before all others, counted in `n_iter`. Parameters that a
+        dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
+        its own values, as far as the space has them; of the rest, continuous ranges are
+        at their middle, integers and choices are drawn. None is the same if the
+        optimizer learns and there is no `warm_start_from`; an empty list is no such
+        candidate.
+    warm_start_from : fitted search, dict, DataFrame, list of (dict, float) or None, \
+            default=None
+        An earlier search, ours or scikit-learn's, or its ``cv_results_``, on the same
+        or on other data. Its best candidates, 3 at most, are evaluated first; the
+        Gaussian process learns from its scores as from a related task, as far as the
+        new scores agree with them; other optimizers do not. Of pairs ``(params,
+        score)`` the scores are known on these very folds: the search learns from them
+        without fitting them again, but for the best one, which is evaluated first.
+    max_time : float or None, default=None
+        Seconds that ``fit`` may take. No candidate is started that would, by the median
+        of those before it, end too late for the refit, and no fit on a fold begins when
+        the rest is for the refit: candidates that lack folds then are left out. A fit
+        that has begun is not cut short, and one candidate is completed if none is by
+        then.
+    max_concurrent : int or "auto", default="auto"
+        Number of candidates under way at once. Candidate ``t`` is chosen knowing
+        exactly the results up to ``t - max_concurrent``, so for a given value the
+        result is the same whatever `n_jobs`. ``"auto"`` is 1 for one worker, otherwise
+        just enough to keep all workers busy.
+    deterministic : bool or "auto", default="auto"
+        Whether equal seeds must give equal results. If False, every result is used as
+        soon as it is there, in whichever order fits end. ``"auto"`` is True but for
+        ``"asha"``, which can't be.
+    checkpoint : str, Path or None, default=None
+        File to which each fit is written as soon as it has ended. If it exists, the
+        search goes on where it stopped, and ends as if it had never been interrupted;
+        with a larger `n_iter` it goes further. A file of another space, estimator,
+        scoring, splits or data is refused. :func:`read_checkpoint` reads it. A folder
+        (one that exists, or a name that ends in a slash) keeps a file for each search,
+        as nested cross-validation needs it.
+    fit_timeout : float or None, default=None
+        Seconds that a candidate may take on one fold. The worker process of a fit that
+        takes longer is ended and replaced, and the candidate has failed. Needs
+        processes of this machine, as joblib's "loky"; one job has one, too.
+    fit_memory_limit : int or None, default=None
+        Bytes by which the memory of a worker process may grow during a fit. As
+        `fit_timeout`, on Linux.
+    cache_transformers : bool, default=True
+        Whether candidates whose transformers have equal parameters share them, fitted
+        once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
+        stay the same to the last bit: only transformers of scikit-learn are shared, and
+        none that draws random numbers without a seed. ``fit_time`` in ``cv_results_``
+        is what was spent, so nothing is shared if `refit` is a callable other than a
+        :func:`knee` of scores, or `objectives` holds a time or a function, nor with
+        `fit_memory_limit`.
+    n_iter_no_change : int or None, default=None
+        End the search after so many candidates in a row that do not raise the best
+        score by more than `tol`. Not with a scheduler that shares out a resource.
+    tol : float, default=0.0
+        The least rise of the best score that counts, in units of the score.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        Scores, times and parameters of each candidate, with the keys and dtypes of
+        ``RandomizedSearchCV``; where a resource is shared out, as
+        :class:`HyperbandSearchCV` has them.
+    best_estimator_ : estimator object
+        The estimator refitted with the best parameters; if `refit` is not False.
+    best_score_ : float
+        Mean cross-validated score of the best candidate; not if `refit` is a callable.
+    best_params_ : dict
+        Parameters of the best candidate.
+    best_index_ : int
+        Its row in ``cv_results_``.
+    scorer_ : callable or dict of callable
+        What scored the held-out folds.
+    n_splits_ : int
+        Number of folds.
+    pareto_front_ : ndarray of shape (n_front,), int
+        With `objectives`, the rows of ``cv_results_`` that no other row dominates, in
+        ascending order; none of a candidate that failed on a fold.
+    refit_time_ : float
+        Seconds of the refit.
+    multimetric_ : bool
+        Whether there are several scores.
+    resource_ : str
+        The resource that was shared out; this and all up to `n_remaining_candidates_`
+        only if one was.
+    plan_ : dict of list
+        What was planned, as :meth:`HyperbandSearchCV.plan` returns it, but with costs
+        as measured on the first candidate where models go on.
+    min_resources_, max_resources_ : int or float
+        What candidates started with, and the most that they got.
+    n_resources_ : list of int or float
+        The resource on each rung.
+    n_candidates_ : list of int
+        Number of candidates evaluated on each rung.
+    n_iterations_ : int
+        Number of rungs that were reached.
+    n_possible_iterations_ : int
+        Number of rungs between `min_resources` and `max_resources`.
+    n_required_iterations_ : int
+        Number of rungs after which fewer candidates than the scheduler's ``factor``
+        would be left.
+    n_remaining_candidates_ : int
+        Number of candidates that would go on after the last rung.
+    history_ : dict of list
+        One entry a candidate, and a rung, in the order of proposals, as in
+        :class:`BayesSearchCV`, :class:`EvolutionarySearchCV` and
+        :class:`HyperbandSearchCV`. ``pandas.DataFrame`` takes it as it is.
+    space_ : SearchSpace
+        The space that was searched.
+    n_candidates_evaluated_ : int
+        Number of candidates evaluated; equal ones of a grid count once.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; if `estimator` is a classifier and `refit` is not False.
+    n_features_in_ : int
+        Number of features seen in ``fit``, if the best estimator tells.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in ``fit``, if the best estimator tells.
+
+    See Also
+    --------
+    BayesSearchCV : Few, well-chosen candidates.
+    HyperbandSearchCV : Many candidates, of which few get all of a resource.
+    EvolutionarySearchCV : Populations of candidates that breed.
+
+    Notes
+    -----
+    An interrupt (Ctrl-C) ends the search early: ``fit`` refits the best candidate so
+    far, warns, and returns. With a scheduler that shares out a resource, an optimizer
+    that can't tell scores of different rungs apart learns from one rung at a time, as
+    :class:`~sklearn_hpo.optimizers.MultiFidelity` says.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> from sklearn_hpo import SearchCV
+    >>> from sklearn_hpo.optimizers import GaussianProcess
+    >>> search = SearchCV(
+    ...     SVC(),
+    ...     {"C": loguniform(1e-2, 1e3), "gamma": loguniform(1e-4, 1e1)},
+    ...     optimizer=GaussianProcess(acquisition="log_ei"),
+    ...     scheduler="racing",
+    ...     n_iter=12,
+    ...     random_state=0,
+    ... )
+    >>> search.set_params(optimizer__n_initial_points=6).optimizer
+    GaussianProcess(acquisition='log_ei', n_initial_points=6)
+    >>> search = search.fit(*load_iris(return_X_y=True))
+    >>> bool(search.best_score_ > 0.97)
+    True
     """
 
     _parameter_constraints = {
         **BaseSearchCV._parameter_constraints,
         "param_distributions": [dict, list, None],
         "param_grid": [dict, list, None],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
+        "scheduler": [StrOptions(set(SCHEDULERS)), Scheduler],
+        "n_iter": [
+            StrOptions({"auto"}),
+            Interval(numbers.Integral, 1, None, closed="left"),
+        ],
+        "resource": [str],
+        "min_resources": [
+            StrOptions({"auto"}),
+            Interval(numbers.Real, 0, None, closed="neither"),
+        ],
+        "max_resources": [
+            StrOptions({"auto"}),
+            Interval(numbers.Real, 0, None, closed="neither"),
+        ],
         "objectives": [list, tuple, None],
         "random_state": ["random_state"],
         "initial_candidates": [StrOptions({"default"}), list, None],
@@ -104,6 +398,19 @@ class SearchCV(BaseSearchCV):
     space_: SearchSpace
     n_candidates_evaluated_: int
     feature_names_in_: NDArray[Any]
+    # where there are several objectives
+    pareto_front_: NDArray[np.intp]
+    # where a resource is shared out
+    resource_: str
+    plan_: dict[str, list[Any]]
+    min_resources_: float
+    max_resources_: float
+    n_resources_: list[float]
+    n_candidates_: list[int]
+    n_iterations_: int
+    n_possible_iterations_: int
+    n_required_iterations_: int
+    n_remaining_candidates_: int
     _optimizer: Any
     _resource_names: set[str]
     _best_budget: float
@@ -114,6 +421,12 @@ class SearchCV(BaseSearchCV):
         param_distributions: Space | None = None,
         *,
         param_grid: Space | None = None,
+        optimizer: OptimizerName | Optimizer = "auto",
+        scheduler: SchedulerName | Scheduler = "full",
+        n_iter: int | Auto = "auto",
+        resource: str = "auto",
+        min_resources: float | Auto = "auto",
+        max_resources: float | Auto = "auto",
         objectives: GivenObjectives | None = None,
         scoring: Scoring = None,
         n_jobs: int | None = None,
@@ -151,6 +464,12 @@ class SearchCV(BaseSearchCV):
         if param_grid is not None:
             # a subclass with the constructor of GridSearchCV may have set its own
             self.param_grid = param_grid
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.n_iter = n_iter
+        self.resource = resource
+        self.min_resources = min_resources
+        self.max_resources = max_resources
         self.objectives = objectives
         self.random_state = random_state
         self.initial_candidates = initial_candidates
@@ -165,17 +484,74 @@ class SearchCV(BaseSearchCV):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
-    @abstractmethod
-    def _make_optimizer(self):
-        """Return the Optimizer, not started."""
+    def _own_optimizer(self):
+        """Return an optimizer as the user has set it, never the user's own object."""
+        n_objectives = len(self.objectives or [None])
+        return with_python_numbers(make_optimizer(self.optimizer, n_objectives))
 
-    @abstractmethod
+    def _make_optimizer(self, scheduler):
+        """Return the optimizer, not started, which tells budgets apart if need be."""
+        optimizer = self._own_optimizer()
+        if scheduler.uses_rungs and not optimizer.multi_fidelity:
+            return MultiFidelity(optimizer=optimizer)
+        return optimizer
+
     def _make_scheduler(self):
-        """Return the Scheduler, not started."""
+        """Return the scheduler, not started, if the other settings suit it."""
+        scheduler = make_scheduler(self.scheduler)
+        given = f"scheduler={self.scheduler!r}"
+        if self.deterministic is True and not scheduler.deterministic:
+            raise ValueError(
+                f"{given} promotes whoever is ahead when a worker is free, so its "
+                "result depends on timing; leave deterministic at 'auto', or set "
+                "scheduler='halving'."
+            )
+        competes = scheduler.one_score or scheduler.uses_rungs
+        if competes and self.objectives is not None:
+            raise ValueError(
+                f"{given} compares candidates by one score, so it can't be had with "
+                "objectives; leave it at 'full'."
+            )
+        if scheduler.one_score and (
+            callable(self.refit)
+            or (self.refit is False and isinstance(self.scoring, list | tuple | dict))
+        ):
+            raise ValueError(
+                f"{given} needs one score to compare candidates by, but refit="
+                f"{self.refit!r}; let refit be the name of the score."
+            )
+        if scheduler.uses_rungs and self.n_iter_no_change is not None:
+            raise ValueError(
+                f"{given} gives most candidates less than all of the resource, so "
+                "n_iter_no_change can't tell when the best score no longer rises; "
+                "leave it None, and set max_time."
+            )
+        if not scheduler.uses_rungs:
+            self._check_whole(scheduler)
+        return with_python_numbers(scheduler)
 
-    def _make_resource(self, data):
+    def _check_whole(self, scheduler):
+        """Raise if a resource is to be shared out by a scheduler that does not."""
+        amounts = ("resource", "min_resources", "max_resources")
+        given = {name: getattr(self, name) for name in amounts}
+        useless = [name for name, value in given.items() if value != "auto"]
+        if useless:
+            way = "fold by fold" if scheduler.by_fold else "with all of the resource"
+            raise ValueError(
+                f"scheduler={self.scheduler!r} evaluates candidates {way}, so "
+                f"{useless[0]}={given[useless[0]]!r} has no use: leave it at 'auto', "
+                "or take a scheduler with rungs, such as 'halving'."
+            )
+
+    def _make_resource(self, data, scheduler):
         """Return what the candidates get more or less of."""
-        return Resource("folds", 1, len(data.splits))
+        if scheduler.uses_rungs:
+            name = "folds" if scheduler.by_fold else self.resource
+            return choose_resource(name, self.min_resources, self.max_resources, data)
+        if not scheduler.by_fold:
+            return Resource("folds", 1, len(data.splits))
+        y = data.y if is_classifier(self.estimator) and np.ndim(data.y) == 1 else None
+        return folds_of(data.splits, num_samples(data.X), y, _RACING_SHARE)
 
     def _get_scorers(self):
         scorers = Objectives(self).scorers(self)
@@ -268,37 +644,27 @@ class SearchCV(BaseSearchCV):
         space = SearchSpace(self._given_space)
         check_names(space, self.estimator)
         problem, data = make_task(self, scorers, space.names, X, y, params)
-        resource = self._make_resource(data)
-        optimizer = self._make_optimizer()
-        scheduler = self._planning(
-            resource, space, len(problem.splits), optimizer.learns, self._n_asked
+        scheduler = self._make_scheduler()
+        optimizer = self._make_optimizer(scheduler)
+        resource = self._make_resource(data, scheduler)
+        scheduler.start(
+            make_setting(
+                resource,
+                space,
+                len(problem.splits),
+                learns=optimizer.learns,
+                n_candidates=self._n_asked(scheduler),
+            )
         )
-        Objectives(self).check_initial(self.initial_candidates)
+        check_known(self, scheduler)
         problem = planned(problem, resource, scheduler, space)
         return space, problem, optimizer, scheduler
 
-    def _planning(self, resource, space, n_splits, learns, n_candidates):
-        """Return a scheduler that has planned how to share out a resource."""
-        scheduler = self._make_scheduler()
-        setting = Setting(
-            n_candidates=n_candidates,
-            n_points=space.size,
-            minimum=resource.minimum,
-            maximum=resource.maximum,
-            whole=resource.whole,
-            cost=resource.cost,
-            n_splits=n_splits,
-            learns=learns,
-            resource=resource.name,
-            why_alone=resource.why_alone,
-        )
-        scheduler.start(setting)
-        return scheduler
-
-    @property
-    def _n_asked(self):
-        """How many candidates the user asks for; None if the scheduler shall say."""
-        return self.n_iter
+    def _n_asked(self, scheduler):
+        """Return how many candidates to plan for; None if the scheduler shall say."""
+        if self.n_iter != "auto":
+            return self.n_iter
+        return None if scheduler.uses_rungs else _N_ITER
 
     def _run(self, problem, space, optimizer, scheduler, stopping, events):
         """Return the study, which has ended, and the problem that it has solved.
@@ -378,7 +744,10 @@ class SearchCV(BaseSearchCV):
             concurrent = 1 if n_workers == 1 else 1 + ahead
         # if no candidate depends on a score, rungs depend on nobody's end either
         free = scheduler.uses_rungs and not optimizer.learns
-        return TellOrder(concurrent, self._is_deterministic and not free)
+        deterministic = scheduler.deterministic
+        if self.deterministic != "auto":
+            deterministic = self.deterministic
+        return TellOrder(concurrent, bool(deterministic) and not free)
 
     def _stopping(self, problem, began):
         """Return the rules that end the study early."""
@@ -389,11 +758,6 @@ class SearchCV(BaseSearchCV):
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
         )
-
-    @property
-    def _is_deterministic(self):
-        """Whether equal seeds give equal results, as far as the search may decide."""
-        return self.deterministic == "auto" or bool(self.deterministic)
 
     def _announce(self, study, evaluation):
         best = study.best
@@ -438,12 +802,9 @@ class SearchCV(BaseSearchCV):
         Raises
         ------
         ValueError
-            If there are several, of which `refit` names none: where it is a callable,
-            or "knee".
+            If there are several, of which `refit` names none, as it is a callable.
         """
-        if getattr(self, "multimetric_", False) and (
-            callable(self.refit) or self.refit == "knee"
-        ):
+        if getattr(self, "multimetric_", False) and callable(self.refit):
             raise ValueError(
                 f"refit={self.refit!r} does not say which of the scores is meant: use "
                 "one of scorer_, or give scoring to cross_val_score and the like."
@@ -523,10 +884,7 @@ class SearchCV(BaseSearchCV):
 
 @contextmanager
 def python_numbers(search):
-    """Let parameters that are NumPy scalars be Python's within the block.
-
-    NumPy's integers overflow, have no negative powers and no ``bit_length``.
-    """
+    """Let parameters that are NumPy scalars be Python's within the block."""
     given = {
         name: value
         for name, value in search.get_params(deep=False).items()
@@ -534,10 +892,28 @@ def python_numbers(search):
     }
     try:
         for name, value in given.items():
-            # `item` leaves a long double as it is
-            is_float = isinstance(value, np.floating)
-            setattr(search, name, float(value) if is_float else value.item())
+            setattr(search, name, python_number(value))
         yield
     finally:
         for name, value in given.items():
             setattr(search, name, value)
+
+
+def with_python_numbers(part):
+    """Return an optimizer or a scheduler, and all in it, without scalars of NumPy."""
+    for name, value in part.get_params(deep=False).items():
+        if isinstance(value, np.generic):
+            setattr(part, name, python_number(value))
+        for inner in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(inner, Optimizer | Scheduler):
+                with_python_numbers(inner)
+    return part
+
+
+def python_number(value):
+    """Return a scalar of NumPy as one of Python's.
+
+    NumPy's integers overflow, have no negative powers and no ``bit_length``.
+    """
+    # `item` leaves a long double as it is
+    return float(value) if isinstance(value, np.floating) else value.item()

@@ -2,24 +2,13 @@
 
 import numbers
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import is_classifier
 
-from sklearn_hpo._evaluation.resources import folds_of
-from sklearn_hpo._sklearn_compat import Interval, StrOptions, num_samples
-from sklearn_hpo.optimizers import (
-    RBF,
-    DifferentialEvolution,
-    GaussianProcess,
-    HypervolumeGP,
-    Portfolio,
-)
-from sklearn_hpo.optimizers._bayesian import Acquisition
-from sklearn_hpo.optimizers._registry import make_optimizer
-from sklearn_hpo.schedulers import make_scheduler
+from sklearn_hpo._sklearn_compat import Interval, StrOptions
+from sklearn_hpo.optimizers import Optimizer
+from sklearn_hpo.schedulers import Scheduler
 from sklearn_hpo.search._base import SearchCV
 from sklearn_hpo.search._types import (
     Candidates,
@@ -27,11 +16,8 @@ from sklearn_hpo.search._types import (
     Refit,
     Scoring,
     Space,
+    Surrogate,
 )
-
-Surrogate: TypeAlias = Literal["auto", "gp", "rbf", "forest", "tpe", "sobol", "random"]
-# Least share of the tested rows that a race goes on by.
-_RACING_SHARE = 0.05
 
 
 class BayesSearchCV(SearchCV):
@@ -65,47 +51,36 @@ class BayesSearchCV(SearchCV):
         both is given.
     n_iter : int, default=50
         Number of candidates.
-    surrogate : {"auto", "gp", "rbf", "forest", "tpe", "sobol", "random"}, \
-            default="auto"
+    optimizer : {"auto", "gp", "rbf", "forest", "tpe", "sobol", "random"} or \
+            Optimizer, default="auto"
         What proposes the candidates:
 
         - ``"auto"``: a Gaussian process and radial basis functions in turn;
-        - ``"gp"``: a Gaussian process [1]_ [2]_;
-        - ``"rbf"``: cubic radial basis functions with dynamic coordinate search [3]_,
-          at a fraction of the cost;
-        - ``"forest"``: extremely randomised trees, in the manner of SMAC [4]_;
-        - ``"tpe"``: the multivariate tree-structured Parzen estimator [5]_;
+        - ``"gp"``: a Gaussian process,
+          :class:`~sklearn_hpo.optimizers.GaussianProcess`, which has other acquisitions
+          too;
+        - ``"rbf"``: cubic radial basis functions with dynamic coordinate search, at a
+          fraction of the cost, :class:`~sklearn_hpo.optimizers.RBF`;
+        - ``"forest"``: extremely randomised trees, in the manner of SMAC,
+          :class:`~sklearn_hpo.optimizers.Forest`;
+        - ``"tpe"``: the multivariate tree-structured Parzen estimator,
+          :class:`~sklearn_hpo.optimizers.TPE`;
         - ``"sobol"``: an even spread, deaf to all scores;
-        - ``"random"``: independent draws, as in ``RandomizedSearchCV``.
-    acquisition : {"auto", "log_ei", "log_noisy_ei", "log_pi", "ucb", "thompson", \
-            "log_ei_per_second"}, default="auto"
-        What the Gaussian process looks for in a candidate. All but ``"auto"`` are its
-        alone: `surrogate` must be ``"gp"``, or ``"auto"``, which then means the same.
+        - ``"random"``: independent draws, as in ``RandomizedSearchCV``;
+        - an object out of :mod:`sklearn_hpo.optimizers`, with settings, or one of your
+          own. It is cloned, never changed; its settings are nested parameters, as
+          ``optimizer__acquisition``.
+    scheduler : {"full", "racing"} or Scheduler, default="full"
+        Whether a candidate may be given up before it has all its folds:
 
-        - ``"auto"``: the expected improvement on the best score so far and a margin
-          that shrinks to nothing at `n_iter`; where scores repeat, a wider search;
-        - ``"log_ei"``: the expected improvement [7]_ on the best posterior mean;
-        - ``"log_noisy_ei"``: the expected improvement averaged over what the scores may
-          be without noise [8]_, for estimators or folds that differ from fit to fit;
-        - ``"log_pi"``: the probability of an improvement by that margin;
-        - ``"ucb"``: the upper confidence bound, 1.8 deviations above the mean [9]_;
-        - ``"thompson"``: the best of a function drawn from the posterior [10]_;
-        - ``"log_ei_per_second"``: the expected improvement for each second of fitting
-          [2]_, by a second process that learns the times in the same search. As
-          measured times differ from run to run, so do the candidates.
-    n_initial_points : int or "auto", default="auto"
-        Number of candidates before the surrogate takes over, which have the choices of
-        each parameter, and the dicts, equally often, and numbers evenly spread. The
-        first one is the estimator as it is (see `initial_candidates`). ``"auto"`` is 2
-        more than a third of the columns of the space, those of each dict counted, at
-        most a quarter of `n_iter`, but at least 4.
-    racing : bool, default=False
-        Whether to evaluate candidates fold by fold, and to stop one that lies clearly
-        behind the best so far: whose mean is below the best one's worst fold, or who is
-        behind on the same folds by more than the usual scatter of such differences
-        [6]_. It saves fits; ``cv_results_`` then has NaN in the folds that were not
-        run, and in the mean of such a candidate, which is never the best. Needs 3 folds
-        or more, and one score to go by.
+        - ``"full"``: it may not;
+        - ``"racing"``: candidates are evaluated fold by fold, and one stops that lies
+          clearly behind the best so far: whose mean is below the best one's worst fold,
+          or who is behind on the same folds by more than the usual scatter of such
+          differences [3]_. It saves fits; ``cv_results_`` then has NaN in the folds
+          that were not run, and in the mean of such a candidate, which is never the
+          best. Needs 3 folds or more, and one score to go by;
+        - an object out of :mod:`sklearn_hpo.schedulers`, or one of your own.
     objectives : list of str or callable, or None, default=None
         Two or more goals at once, all to be maximised: names out of `scoring`
         (``"score"`` where that has no names); functions that get the model fitted on a
@@ -113,12 +88,12 @@ class BayesSearchCV(SearchCV):
         name of the function; ``"neg_fit_time"`` and ``"neg_score_time"``, the seconds
         of a fit and of its scoring with a minus. Each has a Gaussian process of its
         own, and a candidate is the one that is expected to add the most volume to their
-        front [11]_; with ``surrogate="auto"`` every other one is bred, as in
+        front; with ``optimizer="auto"`` every other one is bred, as in
         :class:`EvolutionarySearchCV`. The front is ``pareto_front_``; what `refit` says
         chooses the best of all candidates, and `n_iter_no_change` goes by the score
         that it names, or the first one. Times depend on the clock, so with them equal
-        seeds give equal results no more. Known scores in `initial_candidates`,
-        `racing`, and other surrogates and acquisitions are refused.
+        seeds give equal results no more. Optimizers and schedulers that go by one score
+        are refused, and so are known scores in `warm_start_from`.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names guides the search; if it names none, the first.
@@ -128,9 +103,8 @@ class BayesSearchCV(SearchCV):
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all data at the end. With several scores,
         the name of the one that chooses it; a callable gets ``cv_results_`` and returns
-        the index of the best. With `objectives`, ``"knee"`` takes the member of the
-        front that is farthest below the plane through the best ones of each objective,
-        in ranges of the front [12]_ [13]_.
+        the index of the best. :func:`knee` makes one that looks at several scores, or
+        `objectives`.
     cv : int, splitter, iterable or None, default=None
         The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
         They are drawn once, so all candidates meet the same ones.
@@ -153,16 +127,17 @@ class BayesSearchCV(SearchCV):
         Candidates to evaluate before all others, counted in `n_iter`. Parameters that a
         dict leaves out are drawn at random. ``"default"`` is the estimator as it is:
         its own values, as far as the space has them; of the rest, continuous ranges are
-        at their middle, integers and choices are drawn. None is the same if a surrogate
-        learns and there is no `warm_start_from`; an empty list is no such candidate. A
-        pair ``(params, score)`` is a whole candidate whose score on these folds is
-        known: the search learns from it without fitting it again, but for the best of
-        them, which is evaluated first.
-    warm_start_from : fitted search, dict, DataFrame or None, default=None
+        at their middle, integers and choices are drawn. None is the same if the
+        optimizer learns and there is no `warm_start_from`; an empty list is no such
+        candidate.
+    warm_start_from : fitted search, dict, DataFrame, list of (dict, float) or None, \
+            default=None
         An earlier search, ours or scikit-learn's, or its ``cv_results_``, on the same
         or on other data. Its best candidates, 3 at most, are evaluated first; the
         Gaussian process learns from its scores as from a related task, as far as the
-        new scores agree with them; other surrogates do not.
+        new scores agree with them; other optimizers do not. Of pairs ``(params,
+        score)`` the scores are known on these very folds: the search learns from them
+        without fitting them again, but for the best one, which is evaluated first.
     max_time : float or None, default=None
         Seconds that ``fit`` may take. No candidate is started that would, by the median
         of those before it, end too late for the refit, and no fit on a fold begins when
@@ -176,7 +151,8 @@ class BayesSearchCV(SearchCV):
         just enough to keep all workers busy.
     deterministic : bool or "auto", default="auto"
         Whether equal seeds must give equal results. If False, every result is used as
-        soon as it is there, in whichever order fits end. ``"auto"`` is True.
+        soon as it is there, in whichever order fits end. ``"auto"`` is True but for
+        ``"asha"``, which can't be.
     checkpoint : str, Path or None, default=None
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
@@ -196,8 +172,9 @@ class BayesSearchCV(SearchCV):
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
         stay the same to the last bit: only transformers of scikit-learn are shared, and
         none that draws random numbers without a seed. ``fit_time`` in ``cv_results_``
-        is what was spent, so nothing is shared if `refit` is a callable or `objectives`
-        holds a time or a function, nor with `fit_memory_limit`.
+        is what was spent, so nothing is shared if `refit` is a callable other than a
+        :func:`knee` of scores, or `objectives` holds a time or a function, nor with
+        `fit_memory_limit`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -212,8 +189,7 @@ class BayesSearchCV(SearchCV):
     best_estimator_ : estimator object
         The estimator refitted with the best parameters; if `refit` is not False.
     best_score_ : float
-        Mean cross-validated score of the best candidate; not if `refit` is a callable
-        or ``"knee"``.
+        Mean cross-validated score of the best candidate; not if `refit` is a callable.
     best_params_ : dict
         Parameters of the best candidate.
     best_index_ : int
@@ -269,29 +245,8 @@ class BayesSearchCV(SearchCV):
        expensive black-box functions", Journal of Global Optimization 13, 1998.
     .. [2] J. Snoek, H. Larochelle and R. P. Adams, "Practical Bayesian optimization of
        machine learning algorithms", NeurIPS 2012.
-    .. [3] R. G. Regis and C. A. Shoemaker, "Combining radial basis function surrogates
-       and dynamic coordinate search in high-dimensional expensive black-box
-       optimization", Engineering Optimization 45, 2013.
-    .. [4] F. Hutter, H. H. Hoos and K. Leyton-Brown, "Sequential model-based
-       optimization for general algorithm configuration", LION 5, 2011.
-    .. [5] J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl, "Algorithms for
-       hyper-parameter optimization", NeurIPS 2011.
-    .. [6] E. Bergman, L. Purucker and F. Hutter, "Don't waste your time: early stopping
+    .. [3] E. Bergman, L. Purucker and F. Hutter, "Don't waste your time: early stopping
        cross-validation", AutoML Conference 2024.
-    .. [7] S. Ament, S. Daulton, D. Eriksson, M. Balandat and E. Bakshy, "Unexpected
-       improvements to expected improvement for Bayesian optimization", NeurIPS 2023.
-    .. [8] B. Letham, B. Karrer, G. Ottoni and E. Bakshy, "Constrained Bayesian
-       optimization with noisy experiments", Bayesian Analysis 14, 2019.
-    .. [9] X. Song et al., "The Vizier Gaussian process bandit algorithm",
-       arXiv:2408.11527, 2024.
-    .. [10] K. Kandasamy, A. Krishnamurthy, J. Schneider and B. Póczos, "Parallelised
-       Bayesian optimisation via Thompson sampling", AISTATS 2018.
-    .. [11] M. Emmerich, A. Deutz and J. W. Klinkenberg, "Hypervolume-based expected
-       improvement: monotonicity properties and exact computation", IEEE CEC 2011.
-    .. [12] I. Das, "On characterizing the 'knee' of the Pareto curve based on
-       normal-boundary intersection", Structural Optimization 18, 1999.
-    .. [13] J. Branke, K. Deb, H. Dierolf and M. Osswald, "Finding knees in
-       multi-objective optimization", PPSN VIII, 2004.
 
     Examples
     --------
@@ -312,18 +267,11 @@ class BayesSearchCV(SearchCV):
     12
     """
 
-    pareto_front_: NDArray[np.intp]
-
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "surrogate": [StrOptions(set(get_args(Surrogate)))],
-        "acquisition": [StrOptions(set(get_args(Acquisition)))],
-        "n_initial_points": [
-            StrOptions({"auto"}),
-            Interval(numbers.Integral, 1, None, closed="left"),
-        ],
-        "racing": ["boolean"],
+        "optimizer": [StrOptions(set(get_args(Surrogate))), Optimizer],
+        "scheduler": [StrOptions({"full", "racing"}), Scheduler],
     }
 
     def __init__(
@@ -333,10 +281,8 @@ class BayesSearchCV(SearchCV):
         *,
         param_grid: Space | None = None,
         n_iter: int = 50,
-        surrogate: Surrogate = "auto",
-        acquisition: Acquisition = "auto",
-        n_initial_points: int | Literal["auto"] = "auto",
-        racing: bool = False,
+        optimizer: Surrogate | Optimizer = "auto",
+        scheduler: Literal["full", "racing"] | Scheduler = "full",
         objectives: GivenObjectives | None = None,
         scoring: Scoring = None,
         n_jobs: int | None = None,
@@ -363,6 +309,9 @@ class BayesSearchCV(SearchCV):
             estimator=estimator,
             param_distributions=param_distributions,
             param_grid=param_grid,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            n_iter=n_iter,
             objectives=objectives,
             scoring=scoring,
             n_jobs=n_jobs,
@@ -385,53 +334,3 @@ class BayesSearchCV(SearchCV):
             n_iter_no_change=n_iter_no_change,
             tol=tol,
         )
-        self.n_iter = n_iter
-        self.surrogate = surrogate
-        self.acquisition = acquisition
-        self.n_initial_points = n_initial_points
-        self.racing = racing
-
-    def _make_optimizer(self):
-        n_objectives = len(self.objectives or [None])
-        if self.acquisition != "auto":
-            if self.surrogate not in ("auto", "gp"):
-                raise ValueError(
-                    f"acquisition={self.acquisition!r} needs a Gaussian process, but "
-                    f"surrogate={self.surrogate!r}; set surrogate='gp', or "
-                    "acquisition='auto'."
-                )
-            return GaussianProcess(
-                acquisition=self.acquisition, n_initial_points=self.n_initial_points
-            )
-        size = {"n_initial_points": self.n_initial_points}
-        if self.surrogate == "auto" and self.n_initial_points != "auto":
-            if n_objectives == 1:
-                return Portfolio(members=[GaussianProcess(**size), RBF(**size)])
-            return Portfolio(members=[HypervolumeGP(**size), DifferentialEvolution()])
-        optimizer = make_optimizer(self.surrogate, n_objectives)
-        if "n_initial_points" in optimizer.get_params():
-            optimizer.set_params(**size)
-        return optimizer
-
-    def _make_resource(self, data):
-        if not self.racing:
-            return super()._make_resource(data)
-        y = data.y if is_classifier(self.estimator) and np.ndim(data.y) == 1 else None
-        return folds_of(data.splits, num_samples(data.X), y, _RACING_SHARE)
-
-    def _make_scheduler(self):
-        scheduler = make_scheduler("racing" if self.racing else "full")
-        if scheduler.one_score and self.objectives is not None:
-            raise ValueError(
-                "racing=True compares candidates by one score, so it can't be had with "
-                "objectives; leave it False."
-            )
-        if scheduler.one_score and (
-            callable(self.refit)
-            or (self.refit is False and isinstance(self.scoring, list | tuple | dict))
-        ):
-            raise ValueError(
-                f"racing=True needs one score to compare candidates by, but refit="
-                f"{self.refit!r}; let refit be the name of the score."
-            )
-        return scheduler

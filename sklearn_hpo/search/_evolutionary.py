@@ -2,26 +2,21 @@
 
 import numbers
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_hpo._sklearn_compat import Interval, StrOptions
-from sklearn_hpo.optimizers._registry import make_optimizer
-from sklearn_hpo.schedulers import make_scheduler
+from sklearn_hpo.optimizers import Evolution, Optimizer
 from sklearn_hpo.search._base import SearchCV
 from sklearn_hpo.search._types import (
+    Breeder,
     Candidates,
     GivenObjectives,
     Refit,
     Scoring,
     Space,
 )
-
-Algorithm: TypeAlias = Literal[
-    "auto", "de", "lshade", "ga", "cmaes", "nsga2", "nsga3", "regularized"
-]
 
 
 class EvolutionarySearchCV(SearchCV):
@@ -58,60 +53,32 @@ class EvolutionarySearchCV(SearchCV):
         both is given.
     n_iter : int, default=100
         Number of candidates.
-    algorithm : {"auto", "de", "lshade", "ga", "cmaes", "nsga2", "nsga3", \
-            "regularized"}, default="auto"
+    optimizer : {"auto", "de", "lshade", "ga", "cmaes", "nsga2", "nsga3", \
+            "regularized"} or Optimizer, default="auto"
         How candidates breed:
 
         - ``"auto"``: differential evolution; but covariance matrix adaptation from 1000
-          candidates on, if all parameters are continuous, `crossover` and `mutation`
-          are ``"auto"``, and there is one objective; NSGA-III from 3 objectives on;
+          candidates on, if all parameters are continuous and there is one objective;
+          NSGA-III from 3 objectives on;
         - ``"de"``: differential evolution [1]_, which steps along differences of
-          members; half of the children that a surrogate screens are drawn to one of the
-          best members only in part [5]_. With `objectives`, members rank as in NSGA-II;
-        - ``"lshade"``: differential evolution that learns CR and F from the children
-          that beat their parents, and whose population shrinks linearly to 4 members by
-          the end of `n_iter` [9]_. It pays from a thousand candidates on, without a
-          surrogate and where parameters depend on each other;
-        - ``"ga"``: a genetic algorithm [2]_ with tournaments of three, simulated binary
-          crossover and polynomial mutation of numbers, uniform crossover and new draws
-          of choices;
-        - ``"cmaes"``: covariance matrix adaptation [6]_, which draws all candidates
-          from a distribution that learns the scales and correlations of parameters, and
-          starts anew with twice the population when it has converged; integers and
-          choices keep a least probability to change [7]_. It pays from some hundred
-          candidates on;
-        - ``"nsga2"``: NSGA-II [2]_, the same genetic algorithm for `objectives`, whose
-          members rank by fronts and by their distance from others;
-        - ``"nsga3"``: NSGA-III [10]_, the same but that members of a front rank by how
-          full their niche is, about the nearest of directions that are spread evenly;
-        - ``"regularized"``: regularised evolution [3]_, which mutates one parameter of
-          the best of a few members, and drops the oldest member, not the worst: made
-          for noisy scores and many choices.
-    population_size : int or "auto", default="auto"
-        Number of members, at least 4. They begin with the estimator as it is (see
-        `initial_candidates`) and with candidates that have the choices of each
-        parameter, and the dicts, equally often, and numbers evenly spread. ``"auto"``
-        is the square root of `n_iter`, but 8 at least and 24 at most. After 3 times as
-        many candidates without a better score, the worse half makes room for new draws;
-        with ``"lshade"``, where this is the number at first, it does not. With
-        ``"cmaes"`` it is the number of candidates that it learns from at a time, by
-        default 4 and 3 times the logarithm of the number of parameters. With
-        `objectives` it is by default a sixth of `n_iter`, but 8 at least and 24 at
-        most, and no member makes room.
-    surrogate : {"rbf"} or None, default="rbf"
-        What chooses among the children of each turn: cubic radial basis functions,
-        which weigh the score that they expect against the distance from all candidates
-        so far; or None, for plain evolution. ``"cmaes"`` uses none. Of `objectives` it
-        learns another weighted mixture each turn [8]_.
-    crossover : float or "auto", default="auto"
-        With ``"de"`` the probability CR that a parameter comes from the mutant; with
-        the genetic algorithms that of a child to have two parents. ``"auto"`` is 0.5
-        and 0.9; 0.3, 0.6 or 0.9 for the children of ``"de"`` that a surrogate screens.
-    mutation : float or "auto", default="auto"
-        With ``"de"`` the factor F of differences, up to 2; with the genetic algorithms
-        the probability that a parameter mutates. ``"auto"`` is 0.5 and one in the
-        number of parameters; 0.3, 0.5 or 0.8 for the children of ``"de"`` that a
-        surrogate screens.
+          members; with `objectives`, members rank as in NSGA-II:
+          :class:`~sklearn_hpo.optimizers.DifferentialEvolution`;
+        - ``"lshade"``: differential evolution that learns its settings, with a
+          population that shrinks. It pays from a thousand candidates on, without
+          screening and where parameters depend on each other:
+          :class:`~sklearn_hpo.optimizers.LSHADE`;
+        - ``"ga"``: a genetic algorithm [2]_:
+          :class:`~sklearn_hpo.optimizers.GeneticAlgorithm`;
+        - ``"cmaes"``: covariance matrix adaptation, from some hundred candidates on:
+          :class:`~sklearn_hpo.optimizers.CMAES`;
+        - ``"nsga2"``, ``"nsga3"``: the genetic algorithm for `objectives`:
+          :class:`~sklearn_hpo.optimizers.NSGA2`,
+          :class:`~sklearn_hpo.optimizers.NSGA3`;
+        - ``"regularized"``: regularised evolution [3]_, made for noisy scores and many
+          choices: :class:`~sklearn_hpo.optimizers.RegularizedEvolution`;
+        - an object out of :mod:`sklearn_hpo.optimizers`, with settings such as
+          ``population_size`` and ``screening``, or one of your own. It is cloned, never
+          changed; its settings are nested parameters, as ``optimizer__mutation``.
     objectives : list of str or callable, or None, default=None
         Two or more goals at once, all to be maximised: names out of `scoring`
         (``"score"`` where that has no names); functions that get the model fitted on a
@@ -120,8 +87,9 @@ class EvolutionarySearchCV(SearchCV):
         of a fit and of its scoring with a minus. The search looks for their front,
         ``pareto_front_``; what `refit` says chooses the best of all candidates, and
         `n_iter_no_change` goes by the score that it names, or the first one. Times
-        depend on the clock, so with them equal seeds give equal results no more. Known
-        scores in `initial_candidates` are refused.
+        depend on the clock, so with them equal seeds give equal results no more.
+        Optimizers and schedulers that go by one score are refused, and so are known
+        scores in `warm_start_from`.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names guides the search; if it names none, the first.
@@ -131,9 +99,8 @@ class EvolutionarySearchCV(SearchCV):
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all data at the end. With several scores,
         the name of the one that chooses it; a callable gets ``cv_results_`` and returns
-        the index of the best. With `objectives`, ``"knee"`` takes the member of the
-        front that is farthest below the plane through the best ones of each objective,
-        in ranges of the front [11]_ [12]_.
+        the index of the best. :func:`knee` makes one that looks at several scores, or
+        `objectives`.
     cv : int, splitter, iterable or None, default=None
         The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
         They are drawn once, so all candidates meet the same ones.
@@ -158,12 +125,14 @@ class EvolutionarySearchCV(SearchCV):
         ``"default"`` is the estimator as it is: its own values, as far as the space has
         them; of the rest, continuous ranges are at their middle, integers and choices
         are drawn. None is the same if there is no `warm_start_from`; an empty list is
-        no such candidate. A pair ``(params, score)`` is a whole candidate whose score
-        on these folds is known: the search learns from it without fitting it again, but
-        for the best of them, which is evaluated first.
-    warm_start_from : fitted search, dict, DataFrame or None, default=None
+        no such candidate.
+    warm_start_from : fitted search, dict, DataFrame, list of (dict, float) or None, \
+            default=None
         An earlier search, ours or scikit-learn's, or its ``cv_results_``, on the same
-        or on other data. Its best candidates, 3 at most, are evaluated first.
+        or on other data. Its best candidates, 3 at most, are evaluated first. Of pairs
+        ``(params, score)`` the scores are known on these very folds: the search learns
+        from them without fitting them again, but for the best one, which is evaluated
+        first.
     max_time : float or None, default=None
         Seconds that ``fit`` may take. No candidate is started that would, by the median
         of those before it, end too late for the refit, and no fit on a fold begins when
@@ -177,7 +146,8 @@ class EvolutionarySearchCV(SearchCV):
         just enough to keep all workers busy.
     deterministic : bool or "auto", default="auto"
         Whether equal seeds must give equal results. If False, every result is used as
-        soon as it is there, in whichever order fits end. ``"auto"`` is True.
+        soon as it is there, in whichever order fits end. ``"auto"`` is True but for
+        ``"asha"``, which can't be.
     checkpoint : str, Path or None, default=None
         File to which each fit is written as soon as it has ended. If it exists, the
         search goes on where it stopped, and ends as if it had never been interrupted;
@@ -197,8 +167,9 @@ class EvolutionarySearchCV(SearchCV):
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
         stay the same to the last bit: only transformers of scikit-learn are shared, and
         none that draws random numbers without a seed. ``fit_time`` in ``cv_results_``
-        is what was spent, so nothing is shared if `refit` is a callable or `objectives`
-        holds a time or a function, nor with `fit_memory_limit`.
+        is what was spent, so nothing is shared if `refit` is a callable other than a
+        :func:`knee` of scores, or `objectives` holds a time or a function, nor with
+        `fit_memory_limit`.
     n_iter_no_change : int or None, default=None
         End the search after so many candidates in a row that do not raise the best
         score by more than `tol`.
@@ -213,8 +184,7 @@ class EvolutionarySearchCV(SearchCV):
     best_estimator_ : estimator object
         The estimator refitted with the best parameters; if `refit` is not False.
     best_score_ : float
-        Mean cross-validated score of the best candidate; not if `refit` is a callable
-        or ``"knee"``.
+        Mean cross-validated score of the best candidate; not if `refit` is a callable.
     best_params_ : dict
         Parameters of the best candidate.
     best_index_ : int
@@ -233,7 +203,7 @@ class EvolutionarySearchCV(SearchCV):
     history_ : dict of list
         One entry a candidate, in the order of proposals, those included that an
         interrupt left incomplete: ``candidate``, ``params``, ``source`` ("initial",
-        "estimator", "design" or the algorithm), ``score``, ``status`` ("complete",
+        "estimator", "design" or what proposed it), ``score``, ``status`` ("complete",
         "failed" or "incomplete"), ``n_folds`` evaluated, ``best_score`` so far,
         ``proposal_time`` in seconds, ``start`` and ``end`` in seconds since the epoch;
         but for ``"cmaes"`` ``diversity``, the mean distance of two members of the
@@ -280,25 +250,6 @@ class EvolutionarySearchCV(SearchCV):
        classifier architecture search", AAAI 2019.
     .. [4] Y. Jin, "Surrogate-assisted evolutionary computation: recent advances and
        future challenges", Swarm and Evolutionary Computation 1, 2011.
-    .. [5] J. Zhang and A. C. Sanderson, "JADE: adaptive differential evolution with
-       optional external archive", IEEE Transactions on Evolutionary Computation 13,
-       2009.
-    .. [6] N. Hansen, "The CMA evolution strategy: a tutorial", arXiv:1604.00772, 2016.
-    .. [7] R. Hamano, S. Saito, M. Nomura and S. Shirakawa, "CMA-ES with margin:
-       lower-bounding marginal probability for mixed-integer black-box optimization",
-       GECCO 2022.
-    .. [8] J. Knowles, "ParEGO: a hybrid algorithm with on-line landscape approximation
-       for expensive multiobjective optimization problems", IEEE Transactions on
-       Evolutionary Computation 10, 2006.
-    .. [9] R. Tanabe and A. S. Fukunaga, "Improving the search performance of SHADE
-       using linear population size reduction", CEC 2014.
-    .. [10] K. Deb and H. Jain, "An evolutionary many-objective optimization algorithm
-       using reference-point-based nondominated sorting approach, part I", IEEE
-       Transactions on Evolutionary Computation 18, 2014.
-    .. [11] I. Das, "On characterizing the 'knee' of the Pareto curve based on
-       normal-boundary intersection", Structural Optimization 18, 1999.
-    .. [12] J. Branke, K. Deb, H. Dierolf and M. Osswald, "Finding knees in
-       multi-objective optimization", PPSN VIII, 2004.
 
     Examples
     --------
@@ -319,22 +270,10 @@ class EvolutionarySearchCV(SearchCV):
     20
     """
 
-    pareto_front_: NDArray[np.intp]
-
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
         "n_iter": [Interval(numbers.Integral, 1, None, closed="left")],
-        "algorithm": [StrOptions(set(get_args(Algorithm)))],
-        "population_size": [
-            StrOptions({"auto"}),
-            Interval(numbers.Integral, 4, None, closed="left"),
-        ],
-        "surrogate": [StrOptions({"rbf"}), None],
-        "crossover": [
-            StrOptions({"auto"}),
-            Interval(numbers.Real, 0, 1, closed="both"),
-        ],
-        "mutation": [StrOptions({"auto"}), Interval(numbers.Real, 0, 2, closed="both")],
+        "optimizer": [StrOptions(set(get_args(Breeder))), Optimizer],
     }
 
     def __init__(
@@ -344,11 +283,7 @@ class EvolutionarySearchCV(SearchCV):
         *,
         param_grid: Space | None = None,
         n_iter: int = 100,
-        algorithm: Algorithm = "auto",
-        population_size: int | Literal["auto"] = "auto",
-        surrogate: Literal["rbf"] | None = "rbf",
-        crossover: float | Literal["auto"] = "auto",
-        mutation: float | Literal["auto"] = "auto",
+        optimizer: Breeder | Optimizer = "auto",
         objectives: GivenObjectives | None = None,
         scoring: Scoring = None,
         n_jobs: int | None = None,
@@ -375,6 +310,8 @@ class EvolutionarySearchCV(SearchCV):
             estimator=estimator,
             param_distributions=param_distributions,
             param_grid=param_grid,
+            optimizer=optimizer,
+            n_iter=n_iter,
             objectives=objectives,
             scoring=scoring,
             n_jobs=n_jobs,
@@ -397,31 +334,6 @@ class EvolutionarySearchCV(SearchCV):
             n_iter_no_change=n_iter_no_change,
             tol=tol,
         )
-        self.n_iter = n_iter
-        self.algorithm = algorithm
-        self.population_size = population_size
-        self.surrogate = surrogate
-        self.crossover = crossover
-        self.mutation = mutation
 
-    def _make_optimizer(self):
-        rates = {"crossover": self.crossover, "mutation": self.mutation}
-        settings = {
-            "population_size": self.population_size,
-            "screening": self.surrogate,
-        }
-        optimizer = make_optimizer(
-            "evolution" if self.algorithm == "auto" else self.algorithm
-        )
-        known = optimizer.get_params()
-        if "mutation" not in known and not self.crossover == self.mutation == "auto":
-            raise ValueError(
-                f"algorithm={self.algorithm!r} has no use for crossover="
-                f"{self.crossover!r} and mutation={self.mutation!r}; leave both at "
-                "'auto'."
-            )
-        given = {**settings, **rates}
-        return optimizer.set_params(**{name: given[name] for name in known})
-
-    def _make_scheduler(self):
-        return make_scheduler("full")
+    def _own_optimizer(self):
+        return Evolution() if self.optimizer == "auto" else super()._own_optimizer()

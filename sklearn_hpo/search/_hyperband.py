@@ -6,14 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sklearn_hpo._evaluation.resources import choose_resource
 from sklearn_hpo._sklearn_compat import Interval, StrOptions, fit_context
-from sklearn_hpo.optimizers import MultiFidelity
-from sklearn_hpo.optimizers._registry import make_optimizer
-from sklearn_hpo.schedulers import make_scheduler
+from sklearn_hpo.optimizers import Optimizer
+from sklearn_hpo.schedulers import Scheduler
 from sklearn_hpo.search._base import SearchCV, python_numbers
 from sklearn_hpo.search._rungs import plan_by_rule
-from sklearn_hpo.search._types import Candidates, Refit, Scoring, Space
+from sklearn_hpo.search._types import Auto, Candidates, Refit, Scoring, Space
 
 
 class HyperbandSearchCV(SearchCV):
@@ -84,7 +82,7 @@ class HyperbandSearchCV(SearchCV):
         Number of candidates; ``"auto"`` is 3 times `factor` to the power of the number
         of rungs less one. Rungs that would drop none of them, or cost more than they
         save, are left out, so no plan costs more than a plain search of as many.
-    strategy : {"halving", "hyperband", "asha"}, default="halving"
+    scheduler : {"halving", "hyperband", "asha"} or Scheduler, default="halving"
         Who starts with how much:
 
         - ``"halving"``: all start on the lowest rung. When all have their scores, one
@@ -93,20 +91,17 @@ class HyperbandSearchCV(SearchCV):
           or higher and with fewer, exactly as in [1]_;
         - ``"asha"``: a candidate goes on as soon as it is among the best of those that
           have reached its rung so far [3]_, so that no worker waits. Its result depends
-          on timing.
-    optimizer : {"gp", "tpe", "random", "sobol"}, default="gp"
+          on timing;
+        - an object: :class:`~sklearn_hpo.schedulers.Halving` and
+          :class:`~sklearn_hpo.schedulers.Hyperband` take the number of brackets too,
+          and a ``factor`` that goes before `factor`.
+    optimizer : {"gp", "tpe", "random", "sobol"} or Optimizer, default="gp"
         What proposes the candidates: a model of the scores on the highest rung that has
         enough of them, a Gaussian process or Parzen estimators, for all but a fifth of
-        the candidates; or draws, or an even spread. ``strategy="hyperband"`` with
-        ``"tpe"`` is BOHB [4]_.
-    n_brackets : int or "auto", default="auto"
-        Number of brackets, each a competition of its own. With ``"hyperband"`` they
-        start on one rung after the other, from the lowest, again and again; ``"auto"``
-        is one for each rung. With ``"halving"`` they share the candidates evenly, and
-        ``"auto"`` is 1, but if the optimizer learns, it is as many as leave each of
-        them `factor` to the power of the rungs less one, and 3 at least: scores of
-        upper rungs can teach only what later brackets start with. If the candidates are
-        all that the space has, it is 1.
+        the candidates; or draws, or an even spread. ``scheduler="hyperband"`` with
+        ``"tpe"`` is BOHB [4]_. An object out of :mod:`sklearn_hpo.optimizers` learns in
+        the same way, as :class:`~sklearn_hpo.optimizers.MultiFidelity` tells; it is
+        cloned, never changed.
     scoring : str, callable, list, tuple, dict or None, default=None
         How a candidate is scored, as in ``GridSearchCV``. Of several scores the one
         that `refit` names decides who goes on; if it names none, the first.
@@ -116,8 +111,8 @@ class HyperbandSearchCV(SearchCV):
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all data at the end, with the resource that
         it won with. With several scores, the name of the one that chooses it; a
-        callable gets ``cv_results_``, with all rungs, and returns the index of the
-        best.
+        callable, such as :func:`knee` makes, gets ``cv_results_``, with all rungs, and
+        returns the index of the best.
     cv : int, splitter, iterable or None, default=None
         The folds, as in ``GridSearchCV``: None is 5 folds, stratified for classifiers.
         They are drawn once, so all candidates meet the same ones.
@@ -175,8 +170,8 @@ class HyperbandSearchCV(SearchCV):
         once on each fold, if `estimator` is a ``Pipeline`` without `memory`. Scores
         stay the same to the last bit: only transformers of scikit-learn are shared, and
         none that draws random numbers without a seed. ``fit_time`` in ``cv_results_``
-        is what was spent, so nothing is shared if `refit` is a callable, nor with
-        `fit_memory_limit`.
+        is what was spent, so nothing is shared if `refit` is a callable other than a
+        :func:`knee` of scores, nor with `fit_memory_limit`.
 
     Attributes
     ----------
@@ -288,39 +283,15 @@ class HyperbandSearchCV(SearchCV):
     90
     """
 
-    resource_: str
-    plan_: dict[str, list[Any]]
-    min_resources_: float
-    max_resources_: float
-    n_resources_: list[float]
-    n_candidates_: list[int]
-    n_iterations_: int
-    n_possible_iterations_: int
-    n_required_iterations_: int
-    n_remaining_candidates_: int
-
     _parameter_constraints = {
         **SearchCV._parameter_constraints,
-        "resource": [str],
-        "min_resources": [
-            StrOptions({"auto"}),
-            Interval(numbers.Real, 0, None, closed="neither"),
-        ],
-        "max_resources": [
-            StrOptions({"auto"}),
-            Interval(numbers.Real, 0, None, closed="neither"),
-        ],
         "factor": [Interval(numbers.Real, 1, None, closed="neither")],
         "n_candidates": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
         ],
-        "strategy": [StrOptions({"halving", "hyperband", "asha"})],
-        "optimizer": [StrOptions({"random", "sobol", "tpe", "gp"})],
-        "n_brackets": [
-            StrOptions({"auto"}),
-            Interval(numbers.Integral, 1, None, closed="left"),
-        ],
+        "optimizer": [StrOptions({"gp", "tpe", "random", "sobol"}), Optimizer],
+        "scheduler": [StrOptions({"halving", "hyperband", "asha"}), Scheduler],
     }
 
     def __init__(
@@ -330,13 +301,12 @@ class HyperbandSearchCV(SearchCV):
         *,
         param_grid: Space | None = None,
         resource: str = "auto",
-        min_resources: float | Literal["auto"] = "auto",
-        max_resources: float | Literal["auto"] = "auto",
+        min_resources: float | Auto = "auto",
+        max_resources: float | Auto = "auto",
         factor: float = 3,
-        n_candidates: int | Literal["auto"] = "auto",
-        strategy: Literal["halving", "hyperband", "asha"] = "halving",
-        optimizer: Literal["gp", "tpe", "random", "sobol"] = "gp",
-        n_brackets: int | Literal["auto"] = "auto",
+        n_candidates: int | Auto = "auto",
+        scheduler: Literal["halving", "hyperband", "asha"] | Scheduler = "halving",
+        optimizer: Literal["gp", "tpe", "random", "sobol"] | Optimizer = "gp",
         scoring: Scoring = None,
         n_jobs: int | None = None,
         refit: Refit = True,
@@ -360,6 +330,11 @@ class HyperbandSearchCV(SearchCV):
             estimator=estimator,
             param_distributions=param_distributions,
             param_grid=param_grid,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            resource=resource,
+            min_resources=min_resources,
+            max_resources=max_resources,
             scoring=scoring,
             n_jobs=n_jobs,
             refit=refit,
@@ -379,14 +354,8 @@ class HyperbandSearchCV(SearchCV):
             fit_memory_limit=fit_memory_limit,
             cache_transformers=cache_transformers,
         )
-        self.resource = resource
-        self.min_resources = min_resources
-        self.max_resources = max_resources
         self.factor = factor
         self.n_candidates = n_candidates
-        self.strategy = strategy
-        self.optimizer = optimizer
-        self.n_brackets = n_brackets
 
     @fit_context(prefer_skip_nested_validation=False)
     def plan(self, X: Any, y: Any = None, **params: Any) -> dict[str, list[Any]]:
@@ -429,38 +398,17 @@ class HyperbandSearchCV(SearchCV):
             _, problem, _, scheduler = self._prepare(X, y, params)
         return plan_by_rule(self, problem, scheduler)
 
-    def _make_resource(self, data):
-        return choose_resource(
-            self.resource, self.min_resources, self.max_resources, data
-        )
-
-    @property
-    def _n_asked(self):
-        return None if self.n_candidates == "auto" else self.n_candidates
-
     def _make_scheduler(self):
-        scheduler = make_scheduler(self.strategy)
-        own = scheduler.get_params()
-        if "n_brackets" not in own and self.n_brackets not in ("auto", 1):
+        scheduler = super()._make_scheduler()
+        if isinstance(self.scheduler, str):
+            return scheduler.set_params(factor=self.factor)
+        if self.factor not in (3, getattr(scheduler, "factor", None)):
             raise ValueError(
-                f"n_brackets={self.n_brackets} with strategy={self.strategy!r}, which "
-                "has one bracket; leave it at 'auto', or set another strategy."
+                f"factor={self.factor} and scheduler={self.scheduler!r} both say how "
+                "few go on: leave factor at 3, and say it there alone, as in "
+                f"Halving(factor={self.factor})."
             )
-        if self.deterministic is True and not scheduler.deterministic:
-            raise ValueError(
-                f"strategy={self.strategy!r} promotes whoever is ahead when a worker "
-                "is free, so its result depends on timing; leave deterministic at "
-                "'auto', or set strategy='halving'."
-            )
-        ours = {"factor": self.factor, "n_brackets": self.n_brackets}
-        return scheduler.set_params(**{name: ours[name] for name in own})
+        return scheduler
 
-    @property
-    def _is_deterministic(self):
-        return super()._is_deterministic and make_scheduler(self.strategy).deterministic
-
-    def _make_optimizer(self):
-        optimizer = make_optimizer(self.optimizer)
-        if optimizer.multi_fidelity:
-            return optimizer
-        return MultiFidelity(optimizer=optimizer)
+    def _n_asked(self, scheduler):
+        return None if self.n_candidates == "auto" else self.n_candidates

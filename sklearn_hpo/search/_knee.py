@@ -75,6 +75,17 @@ class _Knee:
     def __repr__(self):
         return f"knee({list(map(name_of, self.objectives))})"
 
+    @property
+    def goes_by_times(self):
+        """Whether it looks at how long fits took."""
+        return not TIMES.keys().isdisjoint(map(name_of, self.objectives))
+
+    def check(self, scores):
+        """Raise unless such scores, by their names, and times are all it goes by."""
+        for name in map(name_of, self.objectives):
+            if name not in scores and name not in TIMES:
+                raise _unknown(name, scores)
+
     def __call__(self, results):
         """Return the row of the best candidate."""
         names = list(map(name_of, self.objectives))
@@ -99,7 +110,11 @@ def _column(results, name):
     if name in TIMES:
         return -np.array(results[f"mean_{TIMES[name]}"], dtype=np.float64)
     scores = [c.removeprefix("mean_test_") for c in results if c.startswith("mean_te")]
-    raise ValueError(
+    raise _unknown(name, scores)
+
+
+def _unknown(name, scores):
+    return ValueError(
         f"knee goes by {name!r}, which is none of {[*scores, *TIMES]}, the scores and "
         "times in cv_results_."
     )

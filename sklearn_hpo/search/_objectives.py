@@ -41,18 +41,14 @@ class Objectives:
     def need_all_of_fits(self):
         """Whether times or sizes of models matter, so fits may not share anything."""
         # a shared transformer is equal, but need not be stored in as many bytes
-        return callable(self.refit) or any(
+        by_times = getattr(self.refit, "goes_by_times", callable(self.refit))
+        return by_times or any(
             callable(objective) or objective in TIMES for objective in self.given or ()
         )
 
     def scorers(self, search):
         """Return what scores the held-out folds, or None for scikit-learn's own way."""
         if not self.several:
-            if self.refit == "knee" and not named(self.scoring):
-                raise ValueError(
-                    "refit='knee' looks for the knee of a front, so it needs "
-                    "objectives, two or more; else leave refit True."
-                )
             return None
         of_models = {name_of(f): ModelScorer(f) for f in self.given if callable(f)}
         scorers = named_scorers(search, of_models)
@@ -62,21 +58,15 @@ class Objectives:
 
     def check_refit(self, scores):
         """Raise unless `refit` says which candidate of a front is the best."""
+        if hasattr(self.refit, "check"):  # a knee
+            self.refit.check(scores)
         if not (self.refit is False or callable(self.refit)) and (
-            self.refit is True or self.refit not in [*scores, "knee"]
+            self.refit is True or self.refit not in scores
         ):
             raise ValueError(
                 f"refit={self.refit!r} does not say which candidate of a front is the "
-                f"best: name one of the scores {list(scores)}, or 'knee', pass a "
-                "callable that gets cv_results_ and returns an index, or False."
-            )
-
-    def check_initial(self, candidates):
-        """Raise if a candidate has one score, but there are several."""
-        if self.several and any(isinstance(c, tuple) for c in candidates or ()):
-            raise ValueError(
-                "initial_candidates holds a known score, but there are several "
-                f"objectives, {self.given!r}: leave the scores out."
+                f"best: name one of the scores {list(scores)}, pass a callable that "
+                "gets cv_results_ and returns an index, such as knee([...]), or False."
             )
 
     def score(self, results):

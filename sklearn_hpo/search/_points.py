@@ -61,7 +61,8 @@ def complete_points(points, space, estimator, seed):
         if not isinstance(point, dict):
             raise TypeError(
                 f"initial_candidates[{i}] is {point!r}; a point is a dict from "
-                "parameter names to values, such as {'C': 1.0}."
+                "parameter names to values, such as {'C': 1.0}. (One whose score is "
+                "known goes to warm_start_from.)"
             )
         try:
             candidates.append(_complete(point, space, _drawn(space, seed, i)))

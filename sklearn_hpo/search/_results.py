@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 
-from sklearn_hpo._numerics.pareto import knee
 from sklearn_hpo._sklearn_compat import (
     average_over_folds_run,
     check_refit,
@@ -163,10 +162,7 @@ class Results:
         """Return the attributes that tell which candidate is the best."""
         refit, cv_results = self.search.refit, self.attributes["cv_results_"]
         metric = refit if self._several_scores else "score"
-        if self._reached is not None and refit == "knee":
-            index = self._knee(cv_results)
-        else:
-            index = select_best_index(self.search, metric, cv_results)
+        index = select_best_index(self.search, metric, cv_results)
         attributes = {"best_index_": index}
         column = f"mean_test_{metric}"
         if not callable(refit) and column in cv_results:
@@ -177,12 +173,3 @@ class Results:
         else:
             attributes["best_params_"] = self._rungs.best_params(best)
         return attributes | {"_best_budget": best.budget}
-
-    def _knee(self, cv_results):
-        rows = self.attributes["pareto_front_"]
-        if len(rows):
-            return rows[knee(-self._reached[rows])]
-        # nobody has all objectives: whoever has a score can be fitted, at least
-        columns = [c for c in cv_results if c.startswith("mean_test_")]
-        scores = np.column_stack([cv_results[c] for c in columns])
-        return int(np.isfinite(scores).sum(axis=1).argmax())

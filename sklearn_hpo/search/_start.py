@@ -63,15 +63,18 @@ def make_start(search, space, metric, n_trials, seed, begins_with_own):
     It has all candidates of the space, if `n_trials` cover them. Parameters that a
     point leaves out are drawn from `seed`.
     """
-    points, given_scores = split_known(search.initial_candidates)
-    first = complete_points(points, space, search.estimator, seed)
-    rows, losses = inside(given_scores, space, strict=True)
+    known = known_scores(search.warm_start_from)
+    rows, losses = inside(known, space, strict=True)
+    # a search can only return what it has evaluated on its own folds
+    first = [known[i][0] for i in np.argsort(losses, kind="stable")[:1]]
+    first = complete_points(first, space, search.estimator, seed)
+    first += complete_points(search.initial_candidates, space, search.estimator, seed)
     # what is to be evaluated is not known, if it has been named twice
     asked = {space.key(params) for params in first}
     kept = [space.key(space.decode(row)) not in asked for row in rows]
     given_scores = rows[kept], losses[kept]
     source_task = inside([], space)
-    if search.warm_start_from is not None:
+    if search.warm_start_from is not None and not known:
         results = earlier_results(
             search.warm_start_from, _guides(search.scoring, metric), space
         )
@@ -90,7 +93,7 @@ def make_start(search, space, metric, n_trials, seed, begins_with_own):
 
 def _guides(scoring, metric):
     """Return what the score that guides a search may be called, likeliest first."""
-    names = [] if metric in (None, "knee") else [metric]
+    names = [] if metric is None else [metric]
     if isinstance(scoring, list | tuple | set | dict):
         # `refit` may name no scorer, but a way to choose the best
         return names if metric in scoring else [*names, next(iter(scoring))]
@@ -98,32 +101,41 @@ def _guides(scoring, metric):
     return [*names, "score", *([scoring] if isinstance(scoring, str) else [])]
 
 
-def split_known(points):
-    """Separate points to evaluate from pairs whose scores are given.
+def known_scores(source):
+    """Return the pairs of candidates and scores in `warm_start_from`, if it is a list.
 
-    The best of the given ones is among those to evaluate, first: a search can only
-    return what it has evaluated on its own folds. Raises a ValueError if a score is not
-    a finite number.
+    Raises a ValueError if anything else is in it, or a score is not a finite number.
     """
-    if not isinstance(points, list):
-        return points, []
-    given_scores = [point for point in points if isinstance(point, tuple)]
-    for point in given_scores:
-        if len(point) != 2 or not np.isfinite(_as_float(point[1])):
+    if not isinstance(source, list):
+        return []
+    for pair in source:
+        is_pair = isinstance(pair, tuple) and len(pair) == 2
+        if not (is_pair and isinstance(pair[0], dict) and np.isfinite(_float(pair[1]))):
             raise ValueError(
-                f"initial_candidates holds {point!r}; a known point is a pair of a "
-                "dict of parameters and its score, a finite number."
+                f"warm_start_from holds {pair!r}; a known point is a pair of a dict of "
+                "parameters and its score, a finite number."
             )
-    if not given_scores:
-        return points, []
-    best = max(range(len(given_scores)), key=lambda i: given_scores[i][1])
-    fresh = [point for point in points if not isinstance(point, tuple)]
-    return [given_scores[best][0], *fresh], given_scores[:best] + given_scores[
-        best + 1 :
-    ]
+    return source
 
 
-def _as_float(value):
+def check_known(search, scheduler):
+    """Raise if known scores can't stand beside those that the search measures."""
+    if not known_scores(search.warm_start_from):
+        return
+    if search.objectives is not None:
+        raise ValueError(
+            "warm_start_from holds known scores, but there are several objectives, "
+            f"{search.objectives!r}: give the candidates in initial_candidates."
+        )
+    if scheduler.uses_rungs:
+        raise ValueError(
+            "warm_start_from holds known scores, but with scheduler="
+            f"{search.scheduler!r} scores depend on what a candidate gets of the "
+            "resource: give the candidates in initial_candidates."
+        )
+
+
+def _float(value):
     try:
         return float(value)
     except (TypeError, ValueError):

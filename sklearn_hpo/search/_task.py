@@ -18,6 +18,7 @@ from sklearn_hpo._sklearn_compat import (
     route_fit_params,
     split_mismatch,
 )
+from sklearn_hpo.schedulers import Setting
 from sklearn_hpo.search._objectives import Objectives
 
 
@@ -54,6 +55,22 @@ def make_task(search, scorers, names, X, y, params):
     )
     data = Data(search.estimator, X, y, splits, groups, frozenset(names), fit_params)
     return problem, data
+
+
+def make_setting(resource, space, n_splits, *, learns, n_candidates):
+    """Return what a scheduler has to plan for."""
+    return Setting(
+        n_candidates=n_candidates,
+        n_points=space.size,
+        minimum=resource.minimum,
+        maximum=resource.maximum,
+        whole=resource.whole,
+        cost=resource.cost,
+        n_splits=n_splits,
+        learns=learns,
+        resource=resource.name,
+        why_alone=resource.why_alone,
+    )
 
 
 def planned(problem, resource, scheduler, space):

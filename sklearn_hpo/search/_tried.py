@@ -7,6 +7,7 @@ from sklearn_hpo._evaluation.resources import Data, Prices, choose_resource
 from sklearn_hpo._study.check import check_going_on
 from sklearn_hpo._study.evaluation import Check
 from sklearn_hpo.search._rungs import budgets_of, check_cost, n_rungs_tried, write
+from sklearn_hpo.search._task import make_setting
 
 # By so much cheaper must another resource be before measured times choose it; those of
 # fits that take no longer than this tell nothing, and are nothing to save.
@@ -94,9 +95,13 @@ def _by_folds(search, problem, scheduler, tuner):
         problem.estimator, problem.X, problem.y, problem.splits, None, frozenset()
     )
     resource = choose_resource("folds", "auto", "auto", data)
-    learns, n_candidates = tuner.optimizer.learns, scheduler.n_candidates
-    other = search._planning(
-        resource, tuner.space, len(problem.splits), learns, n_candidates
+    learns, n_splits = tuner.optimizer.learns, len(problem.splits)
+    n_candidates = scheduler.n_candidates
+    other = search._make_scheduler()
+    other.start(
+        make_setting(
+            resource, tuner.space, n_splits, learns=learns, n_candidates=n_candidates
+        )
     )
     return resource, other
 
