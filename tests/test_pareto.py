@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import EvolutionarySearchCV
 from sklearn_hpo._numerics.pareto import hypervolume
-from sklearn_hpo.optimizers import NSGA2, DifferentialEvolution, Evolution
+from sklearn_hpo.optimizers import NSGA2, DifferentialEvolution
 from sklearn_hpo.optimizers._evolutionary import EvolutionaryOptimizer
 from sklearn_hpo.space import SearchSpace
 
@@ -81,7 +81,7 @@ def test_every_member_of_a_front_is_a_parent(monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("surrogate", ["rbf", None])
 def test_the_population_is_a_function_of_what_was_told(kind, surrogate):
-    settings = {"screening": surrogate, "optimizer": Evolution(population_size=8)}
+    settings = {"screening": surrogate, "population_size": 8}
     optimizer = begun(kind, 0.5, n=40, **settings)
     replayed = kind(**settings)
     replayed.start(optimizer.space, 40, 0, n_objectives=2)

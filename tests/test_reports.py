@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_hpo import BayesSearchCV, EvolutionarySearchCV, HyperbandSearchCV
 from sklearn_hpo._sklearn_compat import Interval
-from sklearn_hpo.optimizers import RBF, Evolution, GaussianProcess, Portfolio
+from sklearn_hpo.optimizers import Evolution, GaussianProcess
 from sklearn_hpo.schedulers import Halving
 
 X, Y = load_iris(return_X_y=True)
@@ -275,14 +275,7 @@ def test_numpy_numbers_do_what_python_numbers_do(kind, name, whole):
 @pytest.mark.parametrize("optimizer", ["auto", GaussianProcess(n_initial_points=5)])
 def test_a_numpy_number_of_candidates(optimizer):
     if optimizer != "auto":
-        optimizer.set_params(
-            optimizer=Portfolio(
-                members=[
-                    GaussianProcess(n_initial_points=np.int64(5)),
-                    RBF(n_initial_points=np.int64(5)),
-                ]
-            )
-        )
+        optimizer.set_params(n_initial_points=np.int64(5))
     numbers_of_numpy = {"n_iter": np.int64(6), "random_state": np.uint8(0)}
     search = BayesSearchCV(TREE, SPACE, optimizer=optimizer, **numbers_of_numpy)
     assert len(search.fit(X, Y).cv_results_["params"]) == 6

@@ -15,7 +15,7 @@ from sklearn_hpo._numerics.shade import (
     lehmer_mean,
     linear_size,
 )
-from sklearn_hpo.optimizers import LSHADE, DifferentialEvolution, Evolution
+from sklearn_hpo.optimizers import LSHADE, DifferentialEvolution
 from sklearn_hpo.optimizers._lshade import ARCHIVE, LEAST, ShrinkingPopulation
 from sklearn_hpo.space import SearchSpace
 
@@ -170,7 +170,7 @@ def test_goes_further_along_a_valley_than_plain_evolution():
 @pytest.mark.parametrize("name", ["numeric", "branches"])
 def test_replay_with_pending_rows_gives_the_same_ask(surrogate, name):
     space = SearchSpace(SPACES[name])
-    settings = {"optimizer": Evolution(population_size=8), "screening": surrogate}
+    settings = {"population_size": 8, "screening": surrogate}
     ran = run(LSHADE(**settings), space, toy_loss, 50, 1, n_pending=5)
     replayed = LSHADE(**settings)
     replayed.start(space, 50, 1)
