@@ -36,7 +36,7 @@ def dask():
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address=":0",  # tests may run side by side
             silence_logs="CRITICAL",
         ) as cluster,
         distributed.Client(cluster),
