@@ -189,12 +189,15 @@ def test_a_large_rung_ends(clock):
     """Each of those that may not go on is declined, without a call inside a call."""
     search = make("going on", n_candidates=900, max_time=300, cv=2, refit=False)
     search.set_params(estimator=Tiring(), optimizer="random")
+    began = clock.now
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack(0)) + 200)
     try:
         search.fit(X, Y)
     finally:
         sys.setrecursionlimit(limit)
+    # one candidate is completed, which goes on for 100 s at most on each of two folds
+    assert clock.now <= began + 300 + 2 * 100
     n_declined = search.n_candidates_[0] // 3 - search.n_candidates_[1]
     assert n_declined > 200
     assert (search.cv_results_["n_resources"] == 9).sum() == 1
